@@ -1,0 +1,269 @@
+"""One field of one partition: a dictionary of distinct values, searchable as one text, and a code per row.
+
+The values, lower-cased, stand in one byte string with a separator before, between and after them, so that
+"contains x" over thousands of values is one `bytes.find(x)`, "starts with x" is `find(SEP + x)`, "equals x" is
+`find(SEP + x + SEP)`. The separator is the byte 0xFF, which no UTF-8 text holds. Values are sorted, so like
+values are neighbours, and a table of trigrams says in which of up to 64 blocks a needle can be at all.
+"""
+
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
+from functools import cached_property
+from typing import NamedTuple, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+SEP = b"\xff"
+ABSENT = -1
+TEXT, INT, FLOAT, BOOL = range(4)
+
+Scalar: TypeAlias = str | int | float | bool | None
+Cell: TypeAlias = "Scalar | list[Scalar]"
+"""What a row holds: a value, None for null, or a list for a repeated element. A missing field is no cell."""
+
+_INDEX_FROM_BYTES = 16_384
+_BLOCKS = 64
+_MIN_BLOCK_BYTES = 2_048
+_ALL_BLOCKS = (1 << _BLOCKS) - 1
+_HASH_FACTOR = 2_654_435_761
+_TRIGRAMS_LOOKED_UP = 12
+
+
+def render(value: str | int | float | bool) -> tuple[str, int]:
+    """The text under which a value is compared, and its kind (TEXT, INT, FLOAT or BOOL)."""
+    if isinstance(value, str):
+        return value, TEXT
+    if isinstance(value, bool):
+        return ("true" if value else "false"), BOOL
+    if isinstance(value, int):
+        return str(value), INT
+    return repr(value), FLOAT
+
+
+def encode(text: str) -> bytes:
+    """UTF-8 as the columns hold it; lone surrogates of broken logs are kept, never 0xFF."""
+    return text.encode("utf-8", "surrogatepass")
+
+
+def decode(data: bytes) -> str:
+    """The inverse of `encode`."""
+    return data.decode("utf-8", "surrogatepass")
+
+
+class ColumnParts(NamedTuple):
+    """A column as plain buffers: what a store saves.
+
+    Attributes:
+        codes: int32, shape (rows,) or, with `offsets`, (offsets[-1],): index of the value, ABSENT, or
+            `null_code` (= number of values) for null.
+        offsets: int32, shape (rows + 1,), or None: row r holds codes[offsets[r]:offsets[r + 1]].
+        kinds: uint8, shape (values,).
+        text: the values in their own case, separated.
+        starts: int64, shape (values + 1,): where value i begins in `text`; it ends at starts[i + 1] - 1.
+        lower: the values lower-cased, separated; the same object as `text` where that is already lower case.
+        lower_starts: like `starts`, for `lower`.
+        trigrams: uint64, shape (2**k,), or None: bit b of slot h says that some trigram of hash h is in block b.
+    """
+
+    codes: npt.NDArray[np.int32]
+    offsets: npt.NDArray[np.int32] | None
+    kinds: npt.NDArray[np.uint8]
+    text: bytes
+    starts: npt.NDArray[np.int64]
+    lower: bytes
+    lower_starts: npt.NDArray[np.int64]
+    trigrams: npt.NDArray[np.uint64] | None
+
+
+class Column:
+    """A field of a partition, ready to be searched. Immutable; safe to share between threads."""
+
+    __slots__ = ("__dict__", "_index", "_shift", "lower", "lower_starts", "n_rows", "n_values", "name", "parts")
+
+    def __init__(self, name: str, parts: ColumnParts) -> None:
+        self.name = name
+        self.parts = parts
+        self.lower = parts.lower
+        self.lower_starts: Sequence[int] = np.ascontiguousarray(parts.lower_starts).data
+        self.n_values = len(parts.kinds)
+        self.n_rows = len(parts.codes) if parts.offsets is None else len(parts.offsets) - 1
+        self._index: Sequence[int] | None = None
+        self._shift = 0
+        if parts.trigrams is not None:
+            self._index = np.ascontiguousarray(parts.trigrams).data
+            self._shift = 32 - (len(parts.trigrams).bit_length() - 1)
+
+    @property
+    def null_code(self) -> int:
+        """The code of null: one past the last value."""
+        return self.n_values
+
+    @property
+    def is_multi(self) -> bool:
+        """Whether some row holds several values."""
+        return self.parts.offsets is not None
+
+    @property
+    def codes(self) -> npt.NDArray[np.int32]:
+        """See `ColumnParts.codes`."""
+        return self.parts.codes
+
+    @cached_property
+    def element_rows(self) -> npt.NDArray[np.int32] | None:
+        """int32, shape of `codes`: the row of each element of a multi-valued column; None if single-valued."""
+        offsets = self.parts.offsets
+        if offsets is None:
+            return None
+        return np.repeat(np.arange(self.n_rows, dtype=np.int32), np.diff(offsets))
+
+    @cached_property
+    def postings(self) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]]:
+        """(rows, bounds): the rows of code c, null's code included, are rows[bounds[c]:bounds[c + 1]]."""
+        codes = self.codes
+        order = np.argsort(codes, kind="stable")
+        bounds = np.searchsorted(codes[order], np.arange(self.n_values + 2))
+        rows = order if self.element_rows is None else self.element_rows[order]
+        return rows.astype(np.int32), bounds
+
+    def value(self, code: int) -> str:
+        """The text of a value in its own case."""
+        starts = self.parts.starts
+        return decode(self.parts.text[int(starts[code]) : int(starts[code + 1]) - 1])
+
+    def lower_value(self, code: int) -> str:
+        """The lower-cased text of a value."""
+        return decode(self.lower[self.lower_starts[code] : self.lower_starts[code + 1] - 1])
+
+    @cached_property
+    def is_ascii(self) -> bool:
+        """Whether every value is plain ASCII, so that simple and full case folding agree."""
+        return self.lower.replace(SEP, b"").isascii()
+
+    def cells(self, row: int) -> list[Scalar]:
+        """The values of a row as compared: [] if absent, None for null, else rendered text."""
+        offsets = self.parts.offsets
+        codes = self.codes[row : row + 1] if offsets is None else self.codes[offsets[row] : offsets[row + 1]]
+        return [None if c == self.n_values else self.value(int(c)) for c in codes if c != ABSENT]
+
+    def find_all(self, needle: bytes, *, cased: bool = False) -> list[int]:
+        """Codes, ascending, of the values in whose separated form `needle` occurs.
+
+        Args:
+            needle: encoded text, lower-cased unless `cased`; with SEP in front or behind it is anchored there.
+            cased: search the values in their own case.
+        """
+        if cased and self.parts.text is not self.parts.lower:
+            return _scan(self.parts.text, self.cased_starts, needle, 0, len(self.parts.text))
+        if self._index is None or len(needle) < 3:
+            return _scan(self.lower, self.lower_starts, needle, 0, len(self.lower))
+        return self._scan_blocks(needle)
+
+    @cached_property
+    def cased_starts(self) -> Sequence[int]:
+        """`ColumnParts.starts` as a sequence of Python integers."""
+        return np.ascontiguousarray(self.parts.starts).data
+
+    @cached_property
+    def _block_bounds(self) -> list[int]:
+        return [int(b) for b in block_bounds(self.parts.lower_starts)]
+
+    def _scan_blocks(self, needle: bytes) -> list[int]:
+        index, shift = self._index, self._shift
+        assert index is not None
+        blocks = _ALL_BLOCKS
+        last = len(needle) - 2
+        for i in range(0, last, 1 + last // _TRIGRAMS_LOOKED_UP):
+            trigram = needle[i] << 16 | needle[i + 1] << 8 | needle[i + 2]
+            blocks &= index[(trigram * _HASH_FACTOR & 0xFFFFFFFF) >> shift]
+            if not blocks:
+                return []
+        bounds = self._block_bounds
+        found: list[int] = []
+        while blocks:
+            low = (blocks & -blocks).bit_length() - 1
+            high = low + 1
+            while blocks >> high & 1:  # neighbouring blocks are searched in one go
+                high += 1
+            blocks &= -1 << high
+            # A block begins with the separator before its first value, which is also its neighbour's last byte.
+            found += _scan(self.lower, self.lower_starts, needle, bounds[low] - 1, bounds[min(high, len(bounds) - 1)])
+        return found
+
+
+def _scan(blob: bytes, starts: Sequence[int], needle: bytes, begin: int, end: int) -> list[int]:
+    found: list[int] = []
+    find = blob.find
+    at = find(needle, begin, end)
+    while at >= 0:
+        # An anchored needle begins on the separator, one before the value that it is in.
+        code = bisect_right(starts, at + (needle[:1] == SEP)) - 1
+        found.append(code)
+        at = find(needle, starts[code + 1] - 1, end)
+    return found
+
+
+def block_bounds(starts: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Where the blocks of the trigram index begin, and the end: values are never cut."""
+    size = int(starts[-1])
+    blocks = max(1, min(_BLOCKS, size // _MIN_BLOCK_BYTES))
+    wanted = np.arange(blocks + 1) * size // blocks
+    bounds: npt.NDArray[np.int64] = starts[np.searchsorted(starts, wanted, side="left").clip(0, len(starts) - 1)]
+    return bounds
+
+
+def _trigram_index(lower: bytes, starts: npt.NDArray[np.int64]) -> npt.NDArray[np.uint64] | None:
+    if len(lower) < _INDEX_FROM_BYTES:
+        return None
+    data = np.frombuffer(lower, np.uint8).astype(np.uint32)
+    trigrams = data[:-2] << 16 | data[1:-1] << 8 | data[2:]
+    bits = min(17, max(12, len(lower).bit_length() - 3))
+    slots = (trigrams * np.uint32(_HASH_FACTOR)) >> np.uint32(32 - bits)
+    index = np.zeros(1 << bits, np.uint64)
+    bounds = block_bounds(starts)
+    for block in range(len(bounds) - 1):
+        index[slots[bounds[block] - 1 : max(bounds[block + 1] - 2, 0)]] |= np.uint64(1 << block)
+    return index
+
+
+def _join(values: Iterable[bytes]) -> tuple[bytes, npt.NDArray[np.int64]]:
+    parts = list(values)
+    lengths = np.fromiter((len(p) + 1 for p in parts), np.int64, len(parts))
+    starts = np.concatenate(([1], 1 + np.cumsum(lengths))).astype(np.int64)
+    return SEP + b"".join(p + SEP for p in parts), starts
+
+
+def build_parts(n_rows: int, rows: Sequence[int], cells: Sequence[Cell]) -> ColumnParts:
+    """Makes a column of `n_rows` rows.
+
+    Args:
+        n_rows: how many rows the partition has.
+        rows: ascending row numbers that have a cell; all others are absent.
+        cells: the cell of each of `rows`.
+    """
+    multi = any(isinstance(cell, list) for cell in cells)
+    elements: list[Scalar] = []
+    lengths = np.zeros(n_rows, np.int64)
+    for row, cell in zip(rows, cells, strict=True):
+        if isinstance(cell, list):
+            elements += cell
+            lengths[row] = len(cell)
+        else:
+            elements.append(cell)
+            lengths[row] = 1
+    keys = [None if e is None else render(e) for e in elements]
+    distinct = sorted({k for k in keys if k is not None}, key=lambda k: (encode(k[0].lower()), encode(k[0]), k[1]))
+    code_of: dict[tuple[str, int] | None, int] = {k: i for i, k in enumerate(distinct)}
+    code_of[None] = len(distinct)
+    coded = np.fromiter((code_of[k] for k in keys), np.int32, len(keys))
+    if multi:
+        codes, offsets = coded, np.concatenate(([0], np.cumsum(lengths))).astype(np.int32)
+    else:
+        codes, offsets = np.full(n_rows, ABSENT, np.int32), None
+        codes[np.asarray(rows, np.int64)] = coded
+    text, starts = _join(encode(k[0]) for k in distinct)
+    lower, lower_starts = _join(encode(k[0].lower()) for k in distinct)
+    if lower == text:
+        lower = text
+    kinds = np.fromiter((k[1] for k in distinct), np.uint8, len(distinct))
+    return ColumnParts(codes, offsets, kinds, text, starts, lower, lower_starts, _trigram_index(lower, lower_starts))
