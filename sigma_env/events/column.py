@@ -28,12 +28,13 @@ _MIN_BLOCK_BYTES = 2_048
 _ALL_BLOCKS = (1 << _BLOCKS) - 1
 _HASH_FACTOR = 2_654_435_761
 _TRIGRAMS_LOOKED_UP = 12
+_FEW = 8
 
 
 def render(value: str | int | float | bool) -> tuple[str, int]:
     """The text under which a value is compared, and its kind (TEXT, INT, FLOAT or BOOL)."""
     if isinstance(value, str):
-        return value, TEXT
+        return _well_formed(value), TEXT
     if isinstance(value, bool):
         return ("true" if value else "false"), BOOL
     if isinstance(value, int):
@@ -41,14 +42,13 @@ def render(value: str | int | float | bool) -> tuple[str, int]:
     return repr(value), FLOAT
 
 
-def encode(text: str) -> bytes:
-    """UTF-8 as the columns hold it; lone surrogates of broken logs are kept, never 0xFF."""
-    return text.encode("utf-8", "surrogatepass")
-
-
-def decode(data: bytes) -> str:
-    """The inverse of `encode`."""
-    return data.decode("utf-8", "surrogatepass")
+def _well_formed(text: str) -> str:
+    """The text with U+FFFD for lone surrogates, which UTF-8 cannot hold (only JSON events can have them)."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "surrogatepass").decode("utf-8", "replace")
+    return text
 
 
 class ColumnParts(NamedTuple):
@@ -118,22 +118,69 @@ class Column:
         return np.repeat(np.arange(self.n_rows, dtype=np.int32), np.diff(offsets))
 
     @cached_property
-    def postings(self) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64]]:
-        """(rows, bounds): the rows of code c, null's code included, are rows[bounds[c]:bounds[c + 1]]."""
-        codes = self.codes
-        order = np.argsort(codes, kind="stable")
-        bounds = np.searchsorted(codes[order], np.arange(self.n_values + 2))
-        rows = order if self.element_rows is None else self.element_rows[order]
-        return rows.astype(np.int32), bounds
+    def _postings(self) -> tuple[npt.NDArray[np.int32], Sequence[int], Sequence[int]]:
+        """(rows, the same as a sequence, bounds): rows of code c, null's too, are rows[bounds[c]:bounds[c + 1]]."""
+        order = np.argsort(self.codes, kind="stable")
+        bounds = np.searchsorted(self.codes[order], np.arange(self.n_values + 2))
+        rows = (order if self.element_rows is None else self.element_rows[order]).astype(np.int32)
+        return rows, rows.data, np.ascontiguousarray(bounds, np.int64).data
+
+    def rows_with(self, codes: Sequence[int]) -> int:
+        """Bit set of the rows that hold any of `codes`; duplicates do no harm."""
+        if not codes:
+            return 0
+        rows, row_at, bounds = self._postings
+        if len(codes) <= _FEW and (count := sum(bounds[c + 1] - bounds[c] for c in codes)) <= _FEW and count:
+            bits = 0
+            for code in codes:
+                for i in range(bounds[code], bounds[code + 1]):
+                    bits |= 1 << row_at[i]
+            return bits
+        flags = np.zeros(self.n_rows, np.bool_)
+        if len(codes) == 1:
+            flags[rows[bounds[codes[0]] : bounds[codes[0] + 1]]] = True
+        else:
+            wanted = np.zeros(self.n_values + 2, np.bool_)  # the last slot is where ABSENT, -1, points
+            wanted[np.asarray(codes)] = True
+            if self.element_rows is None:
+                flags = wanted[self.codes]
+            else:
+                flags[self.element_rows[wanted[self.codes]]] = True
+        return pack_bits(flags)
+
+    @cached_property
+    def rows_filled(self) -> int:
+        """Bit set of the rows with at least one value that is not null."""
+        return self._rows_below(self.n_values)
+
+    @cached_property
+    def rows_present(self) -> int:
+        """Bit set of the rows in which the field stands, be it null."""
+        return self._rows_below(self.n_values + 1)
+
+    def _rows_below(self, limit: int) -> int:
+        there = (self.codes >= 0) & (self.codes < limit)
+        if self.element_rows is not None:
+            flags = np.zeros(self.n_rows, np.bool_)
+            flags[self.element_rows[there]] = True
+            there = flags
+        return pack_bits(there)
+
+    def codes_in(self, rows: Sequence[int]) -> set[int]:
+        """Codes of the values, null left out, that stand in the given rows."""
+        codes, offsets, limit = self.codes, self.parts.offsets, self.n_values
+        if offsets is None:
+            return {c for r in rows if 0 <= (c := int(codes[r])) < limit}
+        return {c for r in rows for c in codes[offsets[r] : offsets[r + 1]].tolist() if 0 <= c < limit}
 
     def value(self, code: int) -> str:
         """The text of a value in its own case."""
         starts = self.parts.starts
-        return decode(self.parts.text[int(starts[code]) : int(starts[code + 1]) - 1])
+        return self.parts.text[int(starts[code]) : int(starts[code + 1]) - 1].decode()
 
     def lower_value(self, code: int) -> str:
         """The lower-cased text of a value."""
-        return decode(self.lower[self.lower_starts[code] : self.lower_starts[code + 1] - 1])
+        return self.lower[self.lower_starts[code] : self.lower_starts[code + 1] - 1].decode()
 
     @cached_property
     def is_ascii(self) -> bool:
@@ -146,13 +193,18 @@ class Column:
         codes = self.codes[row : row + 1] if offsets is None else self.codes[offsets[row] : offsets[row + 1]]
         return [None if c == self.n_values else self.value(int(c)) for c in codes if c != ABSENT]
 
-    def find_all(self, needle: bytes, *, cased: bool = False) -> list[int]:
+    def find_all(self, needle: bytes, *, cased: bool = False, among: Iterable[int] | None = None) -> list[int]:
         """Codes, ascending, of the values in whose separated form `needle` occurs.
 
         Args:
             needle: encoded text, lower-cased unless `cased`; with SEP in front or behind it is anchored there.
             cased: search the values in their own case.
+            among: if given, look at these codes only.
         """
+        if among is not None:
+            blob, starts = (self.parts.text, self.cased_starts) if cased else (self.lower, self.lower_starts)
+            find = blob.find
+            return [c for c in among if find(needle, starts[c] - 1, starts[c + 1]) >= 0]
         if cased and self.parts.text is not self.parts.lower:
             return _scan(self.parts.text, self.cased_starts, needle, 0, len(self.parts.text))
         if self._index is None or len(needle) < 3:
@@ -189,6 +241,11 @@ class Column:
             # A block begins with the separator before its first value, which is also its neighbour's last byte.
             found += _scan(self.lower, self.lower_starts, needle, bounds[low] - 1, bounds[min(high, len(bounds) - 1)])
         return found
+
+
+def pack_bits(flags: npt.NDArray[np.bool_]) -> int:
+    """An integer whose bit r is flags[r]."""
+    return int.from_bytes(np.packbits(flags, bitorder="little").tobytes(), "little")
 
 
 def _scan(blob: bytes, starts: Sequence[int], needle: bytes, begin: int, end: int) -> list[int]:
@@ -252,7 +309,7 @@ def build_parts(n_rows: int, rows: Sequence[int], cells: Sequence[Cell]) -> Colu
             elements.append(cell)
             lengths[row] = 1
     keys = [None if e is None else render(e) for e in elements]
-    distinct = sorted({k for k in keys if k is not None}, key=lambda k: (encode(k[0].lower()), encode(k[0]), k[1]))
+    distinct = sorted({k for k in keys if k is not None}, key=lambda k: (k[0].lower().encode(), k[0].encode(), k[1]))
     code_of: dict[tuple[str, int] | None, int] = {k: i for i, k in enumerate(distinct)}
     code_of[None] = len(distinct)
     coded = np.fromiter((code_of[k] for k in keys), np.int32, len(keys))
@@ -261,8 +318,8 @@ def build_parts(n_rows: int, rows: Sequence[int], cells: Sequence[Cell]) -> Colu
     else:
         codes, offsets = np.full(n_rows, ABSENT, np.int32), None
         codes[np.asarray(rows, np.int64)] = coded
-    text, starts = _join(encode(k[0]) for k in distinct)
-    lower, lower_starts = _join(encode(k[0].lower()) for k in distinct)
+    text, starts = _join(k[0].encode() for k in distinct)
+    lower, lower_starts = _join(k[0].lower().encode() for k in distinct)
     if lower == text:
         lower = text
     kinds = np.fromiter((k[1] for k in distinct), np.uint8, len(distinct))
