@@ -161,7 +161,10 @@ class Meta(NamedTuple):
 
 
 class Rule(NamedTuple):
-    """A valid rule. `condition` is the OR of the written `conditions`; `document` holds logsource and detection as loaded."""
+    """A valid rule.
+
+    `condition` is the OR of the written `conditions`; `document` holds logsource and detection as loaded.
+    """
 
     logsource: LogSource
     condition: Node
