@@ -1,0 +1,280 @@
+"""The native engine: a rule's tree over the columns of a store, one bit set of rows per node.
+
+Every node is evaluated within a domain, the rows that are still undecided, so a conjunction gets
+cheaper with each line that fails and a disjunction with each that holds. A line looks its patterns
+up among the distinct values of its column; once few rows are left, among those rows' values only.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+from weakref import WeakKeyDictionary
+
+from sigma_env.engines.base import Matches, Unsupported, bit_positions
+from sigma_env.engines.patterns import codes_of
+from sigma_env.errors import EngineError
+from sigma_env.events.column import Column
+from sigma_env.events.store import EventStore, Partition
+from sigma_env.sigma.rule import (
+    And,
+    AnyText,
+    Exists,
+    FieldRef,
+    FieldTest,
+    LogSource,
+    Node,
+    Not,
+    Null,
+    Or,
+    Pattern,
+    Rule,
+    Selection,
+    Text,
+)
+from sigma_env.sigma.taxonomy import Target, select
+
+_FEW_ROWS = 12
+"""From here down a conjunction looks at the values of the rows left instead of searching whole columns."""
+_LOGSOURCES_KEPT = 2_000
+
+
+class _Scope(NamedTuple):
+    """A partition that a logsource selects, and the provider it asks for there."""
+
+    partition: Partition
+    provider: FieldTest | None
+
+
+class NativeEngine:
+    """Matches in process, with the meaning of the Sigma specification."""
+
+    name = "native"
+    version = "1"
+
+    def __init__(self) -> None:
+        self._scopes: WeakKeyDictionary[EventStore, dict[LogSource, list[_Scope]]] = WeakKeyDictionary()
+
+    def match(self, rules: Sequence[Rule], store: EventStore) -> list[Matches | Unsupported]:
+        """One result per rule, in order; the native engine runs every valid rule."""
+        return [self.match_rule(rule, store) for rule in rules]
+
+    def match_rule(self, rule: Rule, store: EventStore) -> Matches:
+        """The events of the store that one rule matches."""
+        bits: dict[int, int] = {}
+        view = rule.logsource.category
+        ids = required_event_ids(rule.condition)
+        for partition, provider in self._selected(rule.logsource, store):
+            if ids is not None and partition.event_id not in ids:
+                continue
+            domain = (1 << partition.n_rows) - 1
+            if provider is not None:
+                domain = _field_test(provider, partition, view, domain)
+            found = domain and evaluate(rule.condition, partition, view, domain)
+            if found:
+                bits[partition.index] = found
+        return Matches(bits)
+
+    def _selected(self, logsource: LogSource, store: EventStore) -> list[_Scope]:
+        kept = self._scopes.setdefault(store, {})
+        scopes = kept.get(logsource)
+        if scopes is None:
+            if len(kept) >= _LOGSOURCES_KEPT:
+                kept.clear()
+            scopes = kept[logsource] = _scopes(select(logsource).targets, store)
+        return scopes
+
+
+def _scopes(targets: Sequence[Target], store: EventStore) -> list[_Scope]:
+    found: dict[tuple[int, str | None], _Scope] = {}
+    for target in targets:
+        for partition in store.by_channel(target.channel):
+            if target.event_ids is None or partition.event_id in target.event_ids:
+                found[partition.index, target.provider] = _Scope(partition, _provider_test(target.provider))
+    return [scope for _, scope in sorted(found.items(), key=lambda item: (item[0][0], item[0][1] or ""))]
+
+
+def _provider_test(provider: str | None) -> FieldTest | None:
+    if provider is None:
+        return None
+    from sigma_env.sigma.rule import Value
+
+    return FieldTest("Provider_Name", (), (Value(provider, (Text("equals", provider.lower()),)),))
+
+
+def required_event_ids(node: Node) -> frozenset[int] | None:
+    """EventIDs outside which the condition is surely false; None if it says nothing about them."""
+    kind = type(node)
+    if kind is Selection:
+        return required_event_ids(node.child)  # type: ignore[union-attr]
+    if kind is FieldTest:
+        return _event_ids(node) if node.field == "EventID" else None  # type: ignore[union-attr, arg-type]
+    if kind is And:
+        ids: frozenset[int] | None = None
+        for child in node.children:  # type: ignore[union-attr]
+            more = required_event_ids(child)
+            if more is not None:
+                ids = more if ids is None else ids & more
+        return ids
+    if kind is Or:
+        union: frozenset[int] = frozenset()
+        for child in node.children:  # type: ignore[union-attr]
+            more = required_event_ids(child)
+            if more is None:
+                return None
+            union |= more
+        return union
+    return None
+
+
+def _event_ids(test: FieldTest) -> frozenset[int] | None:
+    if test.negated or (test.all and len(test.values) > 1):
+        return None
+    ids = set()
+    for value in test.values:
+        for pattern in value.alternatives:
+            if type(pattern) is not Text or pattern.op != "equals" or len(pattern.text) > 9:
+                return None
+            if pattern.text.isascii() and pattern.text.isdigit():
+                ids.add(int(pattern.text))
+    return frozenset(ids)
+
+
+def evaluate(node: Node, partition: Partition, view: str | None, domain: int) -> int:
+    """Bit set of the rows of `domain` on which the node holds.
+
+    Args:
+        node: a condition.
+        partition: the events.
+        view: the rule's category, which decides what some field names mean.
+        domain: the rows to decide; the result is a subset.
+    """
+    kind = type(node)
+    if kind is FieldTest:
+        return _field_test(node, partition, view, domain)  # type: ignore[arg-type]
+    if kind is Selection:
+        return evaluate(node.child, partition, view, domain)  # type: ignore[union-attr]
+    if kind is And:
+        for child in node.children:  # type: ignore[union-attr]
+            domain = evaluate(child, partition, view, domain)
+            if not domain:
+                return 0
+        return domain
+    if kind is Or:
+        found = 0
+        for child in node.children:  # type: ignore[union-attr]
+            hits = evaluate(child, partition, view, domain)
+            if hits:
+                found |= hits
+                domain &= ~hits
+                if not domain:
+                    break
+        return found
+    if kind is Not:
+        return domain & ~evaluate(node.child, partition, view, domain)  # type: ignore[union-attr]
+    raise EngineError(f"the native engine has no node for {node!r}")
+
+
+def _field_test(test: FieldTest, partition: Partition, view: str | None, domain: int) -> int:
+    if test.field is None:
+        found = _keywords(test, partition, view, domain)
+    else:
+        column = partition.column(test.field, view)
+        if column is None:
+            found = domain if _holds_when_absent(test) else 0
+        elif test.all and len(test.values) > 1:
+            found = domain
+            for value in test.values:
+                found = _any_value((value,), column, partition, view, found)
+                if not found:
+                    break
+        else:
+            found = _any_value(test.values, column, partition, view, domain)
+    return domain & ~found if test.negated else found
+
+
+def _holds_when_absent(test: FieldTest) -> bool:
+    held = [
+        any(type(p) is Null or (type(p) is Exists and not p.present) for p in value.alternatives)
+        for value in test.values
+    ]
+    return all(held) if test.all else any(held)
+
+
+def _any_value(values: Sequence[object], column: Column, partition: Partition, view: str | None, domain: int) -> int:
+    """Rows of the domain on which any of the values holds."""
+    candidates = _few_candidates(column, domain)
+    codes: list[int] = []
+    rows = 0
+    for value in values:
+        for pattern in value.alternatives:  # type: ignore[attr-defined]
+            kind = type(pattern)
+            if kind is Null:
+                rows |= ~column.rows_filled
+            elif kind is Exists:
+                rows |= column.rows_present if pattern.present else ~column.rows_present
+            elif kind is AnyText:
+                rows |= column.rows_filled
+            elif kind is FieldRef:
+                rows |= _field_ref(pattern, column, partition, view, domain)
+            else:
+                codes += codes_of(pattern, column, candidates)
+    if codes:
+        rows |= column.rows_with(codes)
+    return domain & rows
+
+
+def _few_candidates(column: Column, domain: int) -> set[int] | None:
+    if column.n_values <= _FEW_ROWS or domain.bit_count() > _FEW_ROWS:
+        return None
+    rows = []
+    while domain:
+        low = domain & -domain
+        rows.append(low.bit_length() - 1)
+        domain ^= low
+    return column.codes_in(rows)
+
+
+def _field_ref(pattern: FieldRef, column: Column, partition: Partition, view: str | None, domain: int) -> int:
+    other = partition.column(pattern.field, view)
+    if other is None:
+        return 0
+    holds = _FIELD_REF_TESTS[pattern.op]
+    found = 0
+    for row in bit_positions(domain & column.rows_filled & other.rows_filled).tolist():
+        theirs = [other.lower_value(c) for c in other.codes_in((row,))]
+        if any(holds(column.lower_value(c), text) for c in column.codes_in((row,)) for text in theirs):
+            found |= 1 << row
+    return found
+
+
+_FIELD_REF_TESTS = {
+    "equals": str.__eq__,
+    "startswith": str.startswith,
+    "endswith": str.endswith,
+    "contains": str.__contains__,
+}
+
+
+def _keywords(test: FieldTest, partition: Partition, view: str | None, domain: int) -> int:
+    """Rows on which some value of the event holds each keyword, or any of them."""
+    if not test.all:
+        return _in_any_column(test.values, partition, view, domain)
+    for value in test.values:
+        domain = _in_any_column((value,), partition, view, domain)
+        if not domain:
+            return 0
+    return domain
+
+
+def _in_any_column(values: Sequence[object], partition: Partition, view: str | None, domain: int) -> int:
+    found = 0
+    for column in partition.keyword_columns():
+        hits = _any_value(values, column, partition, view, domain)
+        if hits:
+            found |= hits
+            domain &= ~hits
+            if not domain:
+                break
+    return found
+
+
+__all__ = ["NativeEngine", "Pattern", "evaluate", "required_event_ids"]
