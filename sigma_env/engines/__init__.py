@@ -1,1 +1,1 @@
-
+"""Engines: rules × event store → matched events."""

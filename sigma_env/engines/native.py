@@ -25,10 +25,10 @@ from sigma_env.sigma.rule import (
     Not,
     Null,
     Or,
-    Pattern,
     Rule,
     Selection,
     Text,
+    Value,
 )
 from sigma_env.sigma.taxonomy import Target, select
 
@@ -86,7 +86,8 @@ class NativeEngine:
 def _scopes(targets: Sequence[Target], store: EventStore) -> list[_Scope]:
     found: dict[tuple[int, str | None], _Scope] = {}
     for target in targets:
-        for partition in store.by_channel(target.channel):
+        selected = store.partitions if target.channel is None else store.by_channel(target.channel)
+        for partition in selected:
             if target.event_ids is None or partition.event_id in target.event_ids:
                 found[partition.index, target.provider] = _Scope(partition, _provider_test(target.provider))
     return [scope for _, scope in sorted(found.items(), key=lambda item: (item[0][0], item[0][1] or ""))]
@@ -95,8 +96,6 @@ def _scopes(targets: Sequence[Target], store: EventStore) -> list[_Scope]:
 def _provider_test(provider: str | None) -> FieldTest | None:
     if provider is None:
         return None
-    from sigma_env.sigma.rule import Value
-
     return FieldTest("Provider_Name", (), (Value(provider, (Text("equals", provider.lower()),)),))
 
 
@@ -199,13 +198,13 @@ def _holds_when_absent(test: FieldTest) -> bool:
     return all(held) if test.all else any(held)
 
 
-def _any_value(values: Sequence[object], column: Column, partition: Partition, view: str | None, domain: int) -> int:
+def _any_value(values: Sequence[Value], column: Column, partition: Partition, view: str | None, domain: int) -> int:
     """Rows of the domain on which any of the values holds."""
     candidates = _few_candidates(column, domain)
     codes: list[int] = []
     rows = 0
     for value in values:
-        for pattern in value.alternatives:  # type: ignore[attr-defined]
+        for pattern in value.alternatives:
             kind = type(pattern)
             if kind is Null:
                 rows |= ~column.rows_filled
@@ -265,7 +264,7 @@ def _keywords(test: FieldTest, partition: Partition, view: str | None, domain: i
     return domain
 
 
-def _in_any_column(values: Sequence[object], partition: Partition, view: str | None, domain: int) -> int:
+def _in_any_column(values: Sequence[Value], partition: Partition, view: str | None, domain: int) -> int:
     found = 0
     for column in partition.keyword_columns():
         hits = _any_value(values, column, partition, view, domain)
@@ -275,6 +274,3 @@ def _in_any_column(values: Sequence[object], partition: Partition, view: str | N
             if not domain:
                 break
     return found
-
-
-__all__ = ["NativeEngine", "Pattern", "evaluate", "required_event_ids"]

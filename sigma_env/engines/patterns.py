@@ -127,9 +127,8 @@ def required_literal(pattern: str) -> str:
             step = 2
             escaped = pattern[i + 1 : i + 2]
             literal = escaped if escaped in _LETTER_ESCAPES and escaped else ""
-            if escaped.isalnum():
-                if escaped not in "dDwWsSbBAzntrfv":
-                    return ""  # \Q, \x, \p, octal: not worth reading
+            if escaped.isalnum() and escaped not in "dDwWsSbBAzntrfv":
+                return ""  # \Q, \x, \p, octal: not worth reading
         elif char == "[":
             step = _class_end(pattern, i) - i
         elif char == "(":

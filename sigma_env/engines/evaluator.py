@@ -1,0 +1,233 @@
+"""A rule on one event, line by line: slow, plain, and with a record of what decided.
+
+It shares the rule tree with the native engine and nothing of its way of matching, so it serves as
+its judge in property tests, labels simulated events a second time, and explains scores to people.
+"""
+
+import ipaddress
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple, Protocol
+
+from sigma_env.engines.patterns import compare, compile_regex, parse_number
+from sigma_env.errors import EngineError
+from sigma_env.events.column import render
+from sigma_env.events.store import EventStore, Partition
+from sigma_env.sigma.rule import (
+    And,
+    AnyText,
+    Cidr,
+    Compare,
+    Exists,
+    FieldRef,
+    FieldTest,
+    Glob,
+    Node,
+    Not,
+    Null,
+    Pattern,
+    Regex,
+    Selection,
+    Text,
+    TextOp,
+    Value,
+    Wildcard,
+)
+
+
+class Event(Protocol):
+    """One event as a rule sees it."""
+
+    def values(self, field: str) -> Sequence[str | None]:
+        """The field's values as text, None for null; empty if the field is absent."""
+        ...
+
+    def every_value(self) -> Iterable[str]:
+        """Each value of the event, for keywords."""
+        ...
+
+
+class StoredEvent:
+    """A row of a store's partition as an Event."""
+
+    def __init__(self, partition: Partition, row: int, view: str | None) -> None:
+        self._partition, self._row, self._view = partition, row, view
+
+    @classmethod
+    def at(cls, store: EventStore, row: int, view: str | None) -> "StoredEvent":
+        """The event of a global row number, under a rule's category."""
+        partition = store.partition_of(row)
+        return cls(partition, row - partition.base, view)
+
+    def values(self, field: str) -> Sequence[str | None]:
+        """See Event."""
+        column = self._partition.column(field, self._view)
+        return [] if column is None else [None if c is None else str(c) for c in column.cells(self._row)]
+
+    def every_value(self) -> Iterator[str]:
+        """See Event."""
+        for column in self._partition.keyword_columns():
+            yield from (str(c) for c in column.cells(self._row) if c is not None)
+
+
+class DictEvent:
+    """A mapping from field names to values (lists for several) as an Event."""
+
+    def __init__(self, fields: Mapping[str, Any]) -> None:
+        self._fields = {k: v if isinstance(v, list) else [v] for k, v in fields.items()}
+
+    def values(self, field: str) -> Sequence[str | None]:
+        """See Event."""
+        return [None if v is None else render(v)[0] for v in self._fields.get(field, ())]
+
+    def every_value(self) -> Iterator[str]:
+        """See Event."""
+        for field in self._fields:
+            yield from (v for v in self.values(field) if v is not None)
+
+
+class Trace(NamedTuple):
+    """What a node came to on one event.
+
+    Attributes:
+        node: the node.
+        holds: its truth.
+        children: of And, Or, Not and Selection, all of them, in order.
+        seen: of a FieldTest, the event's values of the field; () if absent or for keywords.
+        held: of a FieldTest, (written value, event's value) of each written value that holds; None for
+            what is not about a value (null, exists).
+    """
+
+    node: Node
+    holds: bool
+    children: "tuple[Trace, ...]" = ()
+    seen: tuple[str | None, ...] = ()
+    held: tuple[tuple[Value, str | None], ...] = ()
+
+
+def trace(node: Node, event: Event) -> Trace:
+    """Evaluates a condition on an event, every line of it."""
+    if isinstance(node, FieldTest):
+        return _trace_field(node, event)
+    if isinstance(node, Selection | Not):
+        child = trace(node.child, event)
+        return Trace(node, child.holds if isinstance(node, Selection) else not child.holds, (child,))
+    children = tuple(trace(child, event) for child in node.children)
+    held = [child.holds for child in children]
+    return Trace(node, all(held) if isinstance(node, And) else any(held), children)
+
+
+def _trace_field(test: FieldTest, event: Event) -> Trace:
+    values = [None] if test.field is None else event.values(test.field)
+    seen = tuple(event.every_value()) if test.field is None else tuple(values)
+    present = test.field is None or bool(values)
+    held = []
+    for value in test.values:
+        holds, text = _value_on(value, seen, present, event)
+        if holds:
+            held.append((value, text))
+    holds = len(held) == len(test.values) if test.all else bool(held)
+    return Trace(test, holds != test.negated, (), () if test.field is None else seen, tuple(held))
+
+
+def _value_on(value: Value, seen: Sequence[str | None], present: bool, event: Event) -> tuple[bool, str | None]:
+    """Whether a written value holds on a field's values, and on which of them."""
+    for pattern in value.alternatives:
+        if isinstance(pattern, Null):
+            if all(text is None for text in seen):
+                return True, None
+        elif isinstance(pattern, Exists):
+            if pattern.present == present:
+                return True, None
+        else:
+            for text in seen:
+                if text is None:
+                    continue
+                if isinstance(pattern, FieldRef):
+                    if _refers(pattern, text, event):
+                        return True, text
+                elif value_holds(pattern, text):
+                    return True, text
+    return False, None
+
+
+def _refers(pattern: FieldRef, text: str, event: Event) -> bool:
+    others = [other for other in event.values(pattern.field) if other is not None]
+    return any(_text_holds(pattern.op, text.lower(), other.lower()) for other in others)
+
+
+def value_holds(pattern: Pattern, text: str) -> bool:
+    """Whether a pattern that is about one value (not Null, Exists, FieldRef) accepts this one."""
+    match pattern:
+        case Text(op, literal, cased):
+            return _text_holds(op, text if cased else text.lower(), literal)
+        case AnyText():
+            return True
+        case Glob(parts, cased):
+            return glob_holds(parts, text if cased else text.lower())
+        case Regex(expression, flags):
+            return compile_regex(expression, flags).search(text.encode()) is not None
+        case Compare(op, number):
+            read = parse_number(text.lower())
+            return read is not None and compare(op, read, number)
+        case Cidr(network):
+            return _in_network(text, network)
+    raise EngineError(f"{pattern!r} is not about one value")
+
+
+def _text_holds(op: TextOp, text: str, literal: str) -> bool:
+    if op == "equals":
+        return text == literal
+    if op == "startswith":
+        return text.startswith(literal)
+    return text.endswith(literal) if op == "endswith" else literal in text
+
+
+def glob_holds(parts: Sequence[str | Wildcard], text: str) -> bool:
+    """Whether the whole text fits a wildcard pattern: the set of places that each part can end at."""
+    places = {0}
+    for part in parts:
+        if part is Wildcard.MANY:
+            places = set(range(min(places), len(text) + 1))
+        elif part is Wildcard.ONE:
+            places = {p + 1 for p in places if p < len(text)}
+        else:
+            places = {p + len(str(part)) for p in places if text.startswith(str(part), p)}
+        if not places:
+            return False
+    return len(text) in places
+
+
+def _in_network(text: str, network: str) -> bool:
+    try:
+        address = ipaddress.ip_address(text.strip().split("%")[0])
+    except ValueError:
+        return False
+    block = ipaddress.ip_network(network, strict=False)
+    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
+        mapped_block = block.version == 6 and block.subnet_of(ipaddress.ip_network("::ffff:0:0/96"))  # type: ignore[arg-type]
+        return (address if mapped_block else address.ipv4_mapped) in block
+    if isinstance(address, ipaddress.IPv4Address) and block.version == 6:
+        return ipaddress.ip_address(f"::ffff:{address}") in block and block.prefixlen >= 96
+    return address in block
+
+
+class Hit(NamedTuple):
+    """A line that made an event match: the selection it is in, its field, what it says and what the event held."""
+
+    selection: str
+    field: str | None
+    pattern: object
+    value: str | None
+
+
+def hits(found: Trace, selection: str = "") -> Iterator[Hit]:
+    """The lines by which a matching event matched; nothing from below a `not`."""
+    if not found.holds or isinstance(found.node, Not):
+        return
+    if isinstance(found.node, FieldTest):
+        for value, text in found.held:
+            yield Hit(selection, found.node.field, value.written, text)
+        return
+    name = found.node.name if isinstance(found.node, Selection) else selection
+    for child in found.children:
+        yield from hits(child, name)
