@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, Self
+from typing import BinaryIO, NamedTuple, Self
 
 from sigma_env.events.binxml import (
     NULL,
@@ -49,7 +49,9 @@ class Event:
 
     Attributes:
         provider: name of the provider.
-        provider_guid: its GUID in braces, as text; None for a classic event source.
+        provider_guid: its GUID; None for a classic event source. In braces it is stored as text, as the
+            services that bridge to the classic API do, else as a GUID; readers show it as it is given here.
+        provider_source: Provider's EventSourceName attribute, which bridged services have.
         event_id: EventID, 0 to 65,535.
         channel: name of the log.
         computer: name of the host that logged it.
@@ -58,11 +60,13 @@ class Event:
         qualifiers: EventID's Qualifiers attribute, which only classic sources have.
         user_sid: Security's UserID, `S-1-5-18`.
         data: EventData as (name, value) in order; a name of None gives an unnamed `Data`.
+        data_name: EventData's own Name attribute, which some providers set (TaskScheduler).
         user_data: the one child of UserData.
     """
 
     provider: str
     provider_guid: str | None = None
+    provider_source: str | None = None
     event_id: int
     version: int = 0
     level: int = 4
@@ -80,22 +84,35 @@ class Event:
     related_activity_id: str | None = None
     user_sid: str | None = None
     data: Sequence[tuple[str | None, TypedValue]] | None = None
+    data_name: str | None = None
     user_data: Element | None = None
+
+
+class _Provider(NamedTuple):
+    name: str
+    guid: str | None
+    source: str | None
+
+
+def _is_text(provider_guid: str) -> bool:
+    return provider_guid.startswith("{")
 
 
 _SYSTEM_SLOTS = 19  # Windows numbers the slots of System 0 to 18; the body is slot 19.
 
 
-def _system_node(provider: str, provider_guid: str | None, channel: str, computer: str) -> Node:
+def _system_node(provider: _Provider, channel: str, computer: str) -> Node:
     """System, with Windows' own slot numbers; what is NULL vanishes when the event is read."""
 
     def slot(index: int, value_type: ValueType) -> Slot:
         return Slot(index, value_type, True)
 
     u8, u16, u32, u64 = ValueType.UINT8, ValueType.UINT16, ValueType.UINT32, ValueType.UINT64
-    source: list[tuple[str, Slot | str]] = [("Name", provider)]
-    if provider_guid is not None:
-        source.append(("Guid", provider_guid))
+    source: list[tuple[str, Slot | str]] = [("Name", provider.name)]
+    if provider.guid is not None:
+        source.append(("Guid", provider.guid if _is_text(provider.guid) else slot(13, ValueType.GUID)))
+    if provider.source is not None:
+        source.append(("EventSourceName", provider.source))
     correlation = (("ActivityID", slot(7, ValueType.GUID)), ("RelatedActivityID", slot(18, ValueType.GUID)))
     return Node(
         "System",
@@ -137,17 +154,19 @@ def _system_values(event: Event) -> list[TypedValue]:
         values[7] = guid(event.activity_id)
     if event.related_activity_id is not None:
         values[18] = guid(event.related_activity_id)
+    if event.provider_guid is not None and not _is_text(event.provider_guid):
+        values[13] = guid(event.provider_guid)
     if event.user_sid is not None:
         values[12] = sid(event.user_sid)
     return values
 
 
-def _data_node(names: Sequence[str | None], types: Sequence[ValueType]) -> Node:
+def _data_node(own_name: str | None, names: Sequence[str | None], types: Sequence[ValueType]) -> Node:
     children = (
         Node("Data", (("Name", name),) if name is not None else (), (Slot(index, value_type, False),))
         for index, (name, value_type) in enumerate(zip(names, types, strict=True))
     )
-    return Node("EventData", (), tuple(children))
+    return Node("EventData", () if own_name is None else (("Name", own_name),), tuple(children))
 
 
 class _Templates:
@@ -164,7 +183,8 @@ class _Templates:
         body = self._body(event)
         if body is not None:
             values.append(body)
-        key = (event.provider, event.provider_guid, event.channel, event.computer)
+        provider = _Provider(event.provider, event.provider_guid, event.provider_source)
+        key = (provider, event.channel, event.computer)
         wrapped = event.user_data is not None
         outer = self._by_key.get((key, body is not None, wrapped))
         if outer is None:
@@ -181,9 +201,10 @@ class _Templates:
             names = tuple(name for name, _ in event.data)
             values = [value for _, value in event.data]
             types = tuple(value.type for value in values)
-            template = self._by_key.get((names, types))
+            key = (event.data_name, names, types)
+            template = self._by_key.get(key)
             if template is None:
-                template = self._by_key[names, types] = Template(_data_node(names, types))
+                template = self._by_key[key] = Template(_data_node(*key))
             return Instance(template, values)
         if event.user_data is not None:
             values = []

@@ -156,6 +156,20 @@ def test_python_evtx_reads_the_same(tmp_path: Path) -> None:
     assert "<EventRecordID>2</EventRecordID>" in second
 
 
+def test_a_guid_comes_back_as_it_was_given() -> None:
+    plain = "5770385F-C22A-43E0-BF4C-06F5698FFBD9"
+    back = read(written(event(provider_guid=plain), event(provider_guid=f"{{{plain.lower()}}}", provider_source="Old")))
+    assert back[0]["System"]["Provider_attributes"]["Guid"] == plain
+    assert back[1]["System"]["Provider_attributes"]["Guid"] == f"{{{plain.lower()}}}"
+    assert back[1]["System"]["Provider_attributes"]["EventSourceName"] == "Old"
+
+
+def test_event_data_may_have_a_name() -> None:
+    (back,) = read(written(event([("TaskName", binxml.string("\\Job"))], data_name="TaskRegisteredEvent")))
+    assert back["EventData"] == {"TaskName": "\\Job"}
+    assert back["EventData_attributes"] == {"Name": "TaskRegisteredEvent"}
+
+
 def test_user_data_keeps_its_element_and_namespace() -> None:
     body = Element(
         "LogFileCleared",
