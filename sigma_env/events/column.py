@@ -272,22 +272,49 @@ def block_bounds(starts: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
 def _trigram_index(lower: bytes, starts: npt.NDArray[np.int64]) -> npt.NDArray[np.uint64] | None:
     if len(lower) < _INDEX_FROM_BYTES:
         return None
-    data = np.frombuffer(lower, np.uint8).astype(np.uint32)
-    trigrams = data[:-2] << 16 | data[1:-1] << 8 | data[2:]
     bits = min(17, max(12, len(lower).bit_length() - 3))
-    slots = (trigrams * np.uint32(_HASH_FACTOR)) >> np.uint32(32 - bits)
     index = np.zeros(1 << bits, np.uint64)
     bounds = block_bounds(starts)
-    for block in range(len(bounds) - 1):
-        index[slots[bounds[block] - 1 : max(bounds[block + 1] - 2, 0)]] |= np.uint64(1 << block)
+    for block in range(len(bounds) - 1):  # block by block: the trigrams of all would take 16 times the text
+        data = np.frombuffer(lower, np.uint8)[bounds[block] - 1 : bounds[block + 1]].astype(np.uint32)
+        trigrams = data[:-2] << 16 | data[1:-1] << 8 | data[2:]
+        index[(trigrams * np.uint32(_HASH_FACTOR)) >> np.uint32(32 - bits)] |= np.uint64(1 << block)
     return index
 
 
-def _join(values: Iterable[bytes]) -> tuple[bytes, npt.NDArray[np.int64]]:
-    parts = list(values)
-    lengths = np.fromiter((len(p) + 1 for p in parts), np.int64, len(parts))
-    starts = np.concatenate(([1], 1 + np.cumsum(lengths))).astype(np.int64)
-    return SEP + b"".join(p + SEP for p in parts), starts
+def _join(values: Sequence[bytes]) -> tuple[bytes, npt.NDArray[np.int64]]:
+    starts = np.ones(len(values) + 1, np.int64)
+    np.cumsum(np.fromiter(map(len, values), np.int64, len(values)) + 1, out=starts[1:])
+    starts[1:] += 1
+    return (SEP + SEP.join(values) + SEP if values else SEP), starts
+
+
+def assemble(
+    keys: Sequence[tuple[str, int]], codes: npt.NDArray[np.int32], offsets: npt.NDArray[np.int32] | None
+) -> ColumnParts:
+    """Makes a column whose values were numbered in any order.
+
+    Args:
+        keys: the distinct values as `render` gives them.
+        codes: as in `ColumnParts`, into `keys`; len(keys) is null, ABSENT is absent.
+        offsets: as in `ColumnParts`.
+    """
+    # Python orders strings by code point, which is the order of their UTF-8 bytes too.
+    folded = [text.lower() for text, _ in keys]
+    order = sorted(range(len(keys)), key=lambda i: (folded[i], *keys[i]))
+    sorted_code = np.empty(len(keys) + 2, np.int32)
+    sorted_code[order] = np.arange(len(keys), dtype=np.int32)
+    sorted_code[len(keys)] = len(keys)
+    sorted_code[ABSENT] = ABSENT
+    text, starts = _join([keys[i][0].encode() for i in order])
+    lower, lower_starts = _join([folded[i].encode() for i in order])
+    if lower == text:
+        lower, lower_starts = text, starts
+    elif np.array_equal(starts, lower_starts):
+        lower_starts = starts
+    kinds = np.fromiter((keys[i][1] for i in order), np.uint8, len(keys))
+    trigrams = _trigram_index(lower, lower_starts)
+    return ColumnParts(sorted_code[codes], offsets, kinds, text, starts, lower, lower_starts, trigrams)
 
 
 def build_parts(n_rows: int, rows: Sequence[int], cells: Sequence[Cell]) -> ColumnParts:
@@ -298,29 +325,20 @@ def build_parts(n_rows: int, rows: Sequence[int], cells: Sequence[Cell]) -> Colu
         rows: ascending row numbers that have a cell; all others are absent.
         cells: the cell of each of `rows`.
     """
-    multi = any(isinstance(cell, list) for cell in cells)
-    elements: list[Scalar] = []
-    lengths = np.zeros(n_rows, np.int64)
-    for row, cell in zip(rows, cells, strict=True):
-        if isinstance(cell, list):
-            elements += cell
-            lengths[row] = len(cell)
-        else:
-            elements.append(cell)
-            lengths[row] = 1
-    keys = [None if e is None else render(e) for e in elements]
-    distinct = sorted({k for k in keys if k is not None}, key=lambda k: (k[0].lower().encode(), k[0].encode(), k[1]))
-    code_of: dict[tuple[str, int] | None, int] = {k: i for i, k in enumerate(distinct)}
+    code_of: dict[tuple[str, int] | None, int] = {}
+    lists = [cell if isinstance(cell, list) else [cell] for cell in cells]
+    keys = [None if e is None else render(e) for elements in lists for e in elements]
+    for key in keys:
+        if key is not None:
+            code_of.setdefault(key, len(code_of))
+    distinct = [key for key in code_of if key is not None]
     code_of[None] = len(distinct)
-    coded = np.fromiter((code_of[k] for k in keys), np.int32, len(keys))
-    if multi:
-        codes, offsets = coded, np.concatenate(([0], np.cumsum(lengths))).astype(np.int32)
-    else:
-        codes, offsets = np.full(n_rows, ABSENT, np.int32), None
-        codes[np.asarray(rows, np.int64)] = coded
-    text, starts = _join(k[0].encode() for k in distinct)
-    lower, lower_starts = _join(k[0].lower().encode() for k in distinct)
-    if lower == text:
-        lower = text
-    kinds = np.fromiter((k[1] for k in distinct), np.uint8, len(distinct))
-    return ColumnParts(codes, offsets, kinds, text, starts, lower, lower_starts, _trigram_index(lower, lower_starts))
+    coded = np.fromiter((code_of[key] for key in keys), np.int32, len(keys))
+    where = np.asarray(rows, np.int64)
+    if any(isinstance(cell, list) for cell in cells):
+        offsets = np.zeros(n_rows + 1, np.int32)
+        offsets[where + 1] = [len(elements) for elements in lists]
+        return assemble(distinct, coded, np.cumsum(offsets, dtype=np.int32))
+    codes = np.full(n_rows, ABSENT, np.int32)
+    codes[where] = coded
+    return assemble(distinct, codes, None)
