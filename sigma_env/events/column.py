@@ -178,6 +178,17 @@ class Column:
         starts = self.parts.starts
         return self.parts.text[int(starts[code]) : int(starts[code + 1]) - 1].decode()
 
+    def typed_value(self, code: int) -> Scalar:
+        """The value as the event held it; None for null."""
+        if code == self.n_values:
+            return None
+        text, kind = self.value(code), self.parts.kinds[code]
+        if kind == TEXT:
+            return text
+        if kind == BOOL:
+            return text == "true"
+        return int(text) if kind == INT else float(text)
+
     def lower_value(self, code: int) -> str:
         """The lower-cased text of a value."""
         return self.lower[self.lower_starts[code] : self.lower_starts[code + 1] - 1].decode()
