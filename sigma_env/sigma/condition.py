@@ -1,0 +1,242 @@
+"""The condition of a detection: text → expression → tree over the selections.
+
+The grammar is pySigma 2's, to the letter, also where it surprises: operators are lower case; a
+word in an operand's place is a name, even `and`; `not` before nothing it could negate is a name;
+the pattern of `1 of` has no hyphen.
+"""
+
+import re
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Final, Literal, NamedTuple, TypeAlias
+
+from sigma_env.sigma.errors import InvalidRule, TooComplex
+from sigma_env.sigma.limits import Limits
+from sigma_env.sigma.rule import And, Node, Not, Or, Selection
+
+
+class Name(NamedTuple):
+    """A selection, by its name."""
+
+    name: str
+
+
+class Of(NamedTuple):
+    """All (`all of`) or any (`1 of`, `any of`) of the selections whose names match `pattern`."""
+
+    quantifier: str
+    pattern: str
+
+
+class Junction(NamedTuple):
+    """Expressions joined by one operator."""
+
+    operator: Literal["and", "or"]
+    operands: "tuple[Expression, ...]"
+
+
+class Negation(NamedTuple):
+    """The negation of an expression."""
+
+    operand: "Expression"
+
+
+Expression: TypeAlias = Name | Of | Junction | Negation
+
+_SPACE: Final = re.compile(r"[ \t\r\n]*")
+_NAME: Final = re.compile(r"[A-Za-z0-9_-]+")
+_ONLY_NAME: Final = re.compile(r"[ \t\r\n]*([A-Za-z0-9_-]+)[ \t\r\n]*\Z")
+_OF: Final = re.compile(r"(1|any|all)(?![A-Za-z0-9_$])[ \t\r\n]*of(?![A-Za-z0-9_$])[ \t\r\n]*([A-Za-z0-9_*]+)")
+_OPERATOR: Final = {
+    "and": re.compile(r"[ \t\r\n]*(?<![A-Za-z0-9_-])and(?![A-Za-z0-9_-])"),
+    "or": re.compile(r"[ \t\r\n]*(?<![A-Za-z0-9_-])or(?![A-Za-z0-9_-])"),
+}
+_NOT: Final = re.compile(r"not(?![A-Za-z0-9_-])")
+_AGGREGATION: Final = re.compile(r"[ \t\r\n]*(?:count|min|max|avg|sum|near)\b")
+
+
+class _Reader:
+    """A recursive descent over one text. Each method returns None, where it read nothing, with `at` unchanged."""
+
+    def __init__(self, text: str, depth: int) -> None:
+        self.text = text
+        self.at = 0
+        self.depth_left = depth
+
+    def skip(self) -> int:
+        self.at = _SPACE.match(self.text, self.at).end()  # type: ignore[union-attr]  # matches the empty text
+        return self.at
+
+    def joined(self, operator: Literal["and", "or"]) -> Expression | None:
+        operand = self.negated() if operator == "and" else self.joined("and")
+        if operand is None:
+            return None
+        operands = [operand]
+        while found := _OPERATOR[operator].match(self.text, self.at):
+            before, self.at = self.at, found.end()
+            operand = self.negated() if operator == "and" else self.joined("and")
+            if operand is None:
+                self.at = before
+                break
+            operands.append(operand)
+        return operands[0] if len(operands) == 1 else Junction(operator, tuple(operands))
+
+    def negated(self) -> Expression | None:
+        start = self.skip()
+        if found := _NOT.match(self.text, start):
+            self.at = found.end()
+            self.descend()
+            operand = self.negated()
+            self.depth_left += 1
+            if operand is not None:
+                return Negation(operand)
+            self.at = start
+        return self.operand()
+
+    def operand(self) -> Expression | None:
+        start = self.skip()
+        if found := _OF.match(self.text, start):
+            self.at = found.end()
+            return Of(found[1], found[2])
+        if found := _NAME.match(self.text, start):
+            self.at = found.end()
+            return Name(found[0])
+        if not self.text.startswith("(", start):
+            return None
+        self.at = start + 1
+        self.descend()
+        inside = self.joined("or")
+        self.depth_left += 1
+        if inside is not None and self.text.startswith(")", self.skip()):
+            self.at += 1
+            return inside
+        self.at = start
+        return None
+
+    def descend(self) -> None:
+        self.depth_left -= 1
+        if self.depth_left < 0:
+            raise TooComplex("condition: parentheses and 'not' are nested too deeply; flatten it")
+
+
+@lru_cache(maxsize=1024)
+def parse_condition(text: str, depth: int) -> Expression:
+    """Parse a condition without an aggregation.
+
+    Args:
+        text: The condition.
+        depth: How deeply parentheses and `not` may nest.
+
+    Raises:
+        InvalidRule: The text is no condition; the message says where it stops being one.
+        TooComplex: It nests too deeply.
+    """
+    if only := _ONLY_NAME.match(text):
+        return Name(only[1])
+    reader = _Reader(text, depth)
+    expression = reader.joined("or")
+    if expression is not None and reader.skip() == len(text):
+        return expression
+    raise InvalidRule(f"condition '{_shortened(text)}': {_what_is_wrong(text, reader.at, expression is None)}")
+
+
+def split_aggregation(text: str) -> tuple[str, str | None]:
+    """Cut a condition at its first `|` into the condition proper and the aggregation after it (None if there is none).
+
+    Raises:
+        InvalidRule: What follows the `|` is no aggregation of Sigma 1.
+    """
+    proper, bar, aggregation = text.partition("|")
+    if not bar:
+        return text, None
+    if not _AGGREGATION.match(aggregation):
+        raise InvalidRule(f"condition '{_shortened(text)}': '|' is no operator; use 'and', 'or', 'not'")
+    return proper, aggregation.strip()
+
+
+def resolve(expression: Expression, selections: Mapping[str, Selection], limits: Limits) -> Node:
+    """Put the selections into an expression.
+
+    Raises:
+        InvalidRule: A name or a pattern has no selection.
+        TooComplex: The selections are named too often.
+    """
+    budget = [limits.condition_leaves]
+    return _resolved(expression, selections, budget)
+
+
+def _resolved(expression: Expression, selections: Mapping[str, Selection], budget: list[int]) -> Node:
+    if isinstance(expression, Name):
+        selection = selections.get(expression.name)
+        if selection is None:
+            known = ", ".join(f"'{_shortened(name)}'" for name in list(selections)[:10])
+            raise InvalidRule(f"condition: no selection '{_shortened(expression.name)}'; the detection has {known}")
+        _spend(budget, 1)
+        return selection
+    if isinstance(expression, Of):
+        return _selected(expression, selections, budget)
+    if isinstance(expression, Negation):
+        return Not(_resolved(expression.operand, selections, budget))
+    children = tuple([_resolved(operand, selections, budget) for operand in expression.operands])
+    return And(children) if expression.operator == "and" else Or(children)
+
+
+def _selected(of: Of, selections: Mapping[str, Selection], budget: list[int]) -> Node:
+    parts = ["", ""] if of.pattern == "them" else of.pattern.split("*")
+    # Names with a leading underscore are private unless the pattern has one too.
+    private = of.pattern.startswith("_")
+    chosen = tuple(
+        [
+            selection
+            for name, selection in selections.items()
+            if (private or not name.startswith("_")) and _matches(parts, name)
+        ]
+    )
+    if not chosen:
+        raise InvalidRule(f"condition: '{of.quantifier} of {_shortened(of.pattern)}' matches no selection")
+    _spend(budget, len(chosen))
+    if len(chosen) == 1:
+        return chosen[0]
+    return And(chosen) if of.quantifier == "all" else Or(chosen)
+
+
+def _matches(parts: list[str], name: str) -> bool:
+    """Whether `name` is `parts` with any text between them; in linear time, as patterns are hostile."""
+    first, last = parts[0], parts[-1]
+    if len(parts) == 1:
+        return name == first
+    end = len(name) - len(last)
+    # As in pySigma, a star does not cross a line break, which no pattern can hold.
+    if not name.startswith(first) or not name.endswith(last) or end < len(first) or "\n" in name:
+        return False
+    at = len(first)
+    for part in parts[1:-1]:
+        found = name.find(part, at, end)
+        if found < 0:
+            return False
+        at = found + len(part)
+    return True
+
+
+def _spend(budget: list[int], leaves: int) -> None:
+    budget[0] -= leaves
+    if budget[0] < 0:
+        raise TooComplex("condition: names too many selections; write fewer 'of'")
+
+
+def _what_is_wrong(text: str, at: int, nothing_read: bool) -> str:
+    rest = text[at:].lstrip()
+    if nothing_read and not rest:
+        return "it is empty; name a selection"
+    word = (_NAME.match(rest) or [""])[0]
+    if word in ("AND", "OR", "NOT", "And", "Or", "Not"):
+        return f"operators are written in lower case: '{word.lower()}', not '{word}'"
+    if word == "of":
+        return "only '1 of', 'any of' and 'all of' exist"
+    if word in ("and", "or"):
+        return f"'{word}' at character {len(text) - len(rest) + 1} has nothing after it"
+    return f"cannot be read from character {len(text) - len(rest) + 1} on: '{_shortened(rest)}'"
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= 100 else f"{text[:100]}…"
