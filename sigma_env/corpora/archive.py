@@ -34,7 +34,7 @@ _HEADER_TYPES = (
 )
 
 
-class DamagedArchive(SourceError):  # noqa: N818, as SigmaEnvError's other subclasses that name a state
+class DamagedArchive(SourceError):
     """The archive's own structure is broken: a second download may be whole."""
 
 

@@ -21,7 +21,6 @@ RetryNotice = Callable[[str, float], None]
 """Called with the reason of a retry and the seconds until it."""
 
 _TRANSIENT_STATUS = (408, 425, 429, 500, 502, 503, 504)
-_CHUNK = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -56,7 +55,7 @@ class _PartState:
     total: int | None
 
 
-class _Transient(Exception):  # noqa: N818, never leaves this module
+class _Transient(Exception):
     """A fault that another request may mend."""
 
     def __init__(self, reason: str, wait: float | None = None) -> None:
@@ -143,7 +142,13 @@ def download(
             except _Transient as fault:
                 wait = policy.first_wait * 2 ** (attempt - 1) if fault.wait is None else fault.wait
                 if attempt == policy.attempts or wait > policy.longest_wait:
-                    _give_up(url, part, attempt, fault, wait if wait > policy.longest_wait else None)
+                    _give_up(
+                        url,
+                        part,
+                        f"{attempt} of {policy.attempts}",
+                        fault,
+                        wait if wait > policy.longest_wait else None,
+                    )
                 if on_retry is not None:
                     on_retry(str(fault), wait)
                 policy.sleep(wait)
@@ -152,11 +157,11 @@ def download(
     raise AssertionError("the last attempt returns or raises")
 
 
-def _give_up(url: str, part: _Part, attempts: int, fault: _Transient, asked: float | None) -> NoReturn:
+def _give_up(url: str, part: _Part, attempt: str, fault: _Transient, asked: float | None) -> NoReturn:
     """Ends a download for good, saying what remains of it."""
     reason = f"{fault}" if asked is None else f"{fault}, and the server asks to wait {asked:.0f} seconds"
     kept = f"{part.size()} bytes are kept and the next fetch continues there" if part.size() else "try again later"
-    raise SourceError(f"{url}: gave up after {attempts} requests: {reason}; {kept}, or use --mirror") from fault
+    raise SourceError(f"{url}: gave up at request {attempt}: {reason}; {kept}, or use --mirror") from fault
 
 
 def _request(
@@ -240,7 +245,8 @@ def _receive(
     part.save(_PartState(url=url, etag=response.headers.get("ETag"), total=total))
     with part.path.open("ab") as out:
         # Raw: a server that labels a .tar.gz as Content-Encoding gzip must not have it unpacked on the way.
-        for chunk in response.iter_raw(_CHUNK):
+        # As it comes: with a chunk size, httpx would drop what it holds back when the connection breaks.
+        for chunk in response.iter_raw():
             size += len(chunk)
             if max(size, total or 0) > policy.max_bytes:
                 break
