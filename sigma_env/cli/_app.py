@@ -6,9 +6,11 @@ others. Help and errors are plain text, because Typer's coloured form takes 0.2 
 
 from __future__ import annotations
 
+import inspect
 import os
+import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
@@ -74,7 +76,7 @@ def load_command(name: str) -> Command:
     """Returns the command of that name, one of ``COMMANDS``; this imports its module."""
     app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
     function = getattr(import_module(f"sigma_env.cli.{name}"), name)
-    app.command(name, short_help=COMMANDS[name].summary, context_settings=dict(_SETTINGS))(function)
+    app.command(name, help=_help_of(function), context_settings=dict(_SETTINGS))(function)
     return get_command(app)
 
 
@@ -88,12 +90,18 @@ def root_command() -> Command:
         pretty_exceptions_enable=False,
         context_settings=dict(_SETTINGS),
     )
-    app.callback()(_root)
+    app.callback(help=_help_of(_root))(_root)
     group = get_command(app)
     assert isinstance(group, _Group)
     # Only their names are read: Typer suggests one of them for a mistyped command.
     group.commands.update({name: TyperCommand(name) for name in COMMANDS})
     return group
+
+
+def _help_of(function: Callable[..., None]) -> str:
+    """A command's docstring, in which paragraphs that have indented lines keep their line breaks, for examples."""
+    paragraphs = (inspect.getdoc(function) or "").split("\n\n")
+    return "\n\n".join(f"\b\n{text}" if re.search(r"^ ", text, re.M) else text for text in paragraphs)
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -160,22 +168,16 @@ def _root(
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version and exit.")
     ] = False,
 ) -> None:
-    r"""Write Sigma detection rules, run them on Windows event logs, and see how right they are.
+    """Write Sigma detection rules, run them on Windows event logs, and see how right they are.
 
     To hunt in your own logs with your own rules:
-
-    \b
       sigma-env match --rules rules/ --logs logs/
       sigma-env explain --rule rules/r.yml --event logs/Security.evtx:4711
 
     To see how rules are scored, without any download:
-
-    \b
       sigma-env play starter --agent all
 
     To build tasks from SigmaHQ's rules and public attack logs:
-
-    \b
       sigma-env fetch
       sigma-env build sigmahq-real
 
