@@ -38,7 +38,7 @@ class Partition:
         self._first_column = first_column
         self._content = content
         self._opened: list[Column | None] = [None] * len(info.columns)
-        self._resolved: dict[tuple[str, bool], Column | None] = {}
+        self._resolved: dict[tuple[str, bool], Column] = {}
 
     def __repr__(self) -> str:
         return f"Partition({self.channel!r}, {self.event_id}, {self.n_rows} events)"
@@ -59,7 +59,9 @@ class Partition:
         try:
             return self._resolved[key]
         except KeyError:
-            column = self._resolved[key] = self._resolve(*key)
+            column = self._resolve(*key)
+            if column is not None:  # a model may ask for any name: only those that exist are kept
+                self._resolved[key] = column
             return column
 
     def has(self, field: str, view: str | None = None) -> bool:
