@@ -8,10 +8,11 @@ import ipaddress
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
-from sigma_env.engines.patterns import compare, compile_regex, parse_number
+from sigma_env.engines.patterns import compare, parse_number
 from sigma_env.errors import EngineError
 from sigma_env.events.column import render
 from sigma_env.events.store import EventStore, Partition
+from sigma_env.sigma.regex import compile_regex
 from sigma_env.sigma.rule import (
     And,
     AnyText,
@@ -165,7 +166,7 @@ def value_holds(pattern: Pattern, text: str) -> bool:
         case Glob(parts, cased):
             return glob_holds(parts, text if cased else text.lower())
         case Regex(expression, flags):
-            return compile_regex(expression, flags).search(text.encode()) is not None
+            return compile_regex(expression, flags).search(text) is not None
         case Compare(op, number):
             read = parse_number(text.lower())
             return read is not None and compare(op, read, number)

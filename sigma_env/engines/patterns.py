@@ -9,6 +9,7 @@ import re2
 
 from sigma_env.errors import EngineError
 from sigma_env.events.column import SEP, Column
+from sigma_env.sigma.regex import compile_regex
 from sigma_env.sigma.rule import AnyText, Cidr, Compare, Glob, Pattern, Regex, Text, Wildcard
 
 _META = frozenset("\\^$.|?*+()[]{}")
@@ -52,33 +53,22 @@ def needle_of(pattern: Text) -> bytes:
     return SEP + text + SEP
 
 
-@lru_cache(maxsize=4096)
-def compile_regex(pattern: str, flags: str = "", *, bounds: bool = False) -> Any:
-    """The RE2 program of an expression, over UTF-8 bytes.
-
-    Args:
-        pattern: RE2 syntax; `^` and `$` are the text's ends unless `m` is among the flags.
-        flags: subset of "ims".
-        bounds: whether the whole value has to match.
-    """
-    options = re2.Options()
-    options.log_errors = False
-    prefix = f"(?{flags})" if flags else ""
-    body = f"{prefix}(?:{pattern})" if not bounds else rf"{prefix}\A(?:{pattern})\z"
-    return re2.compile(body.encode(), options)
-
-
 def glob_to_regex(parts: tuple[str | Wildcard, ...]) -> str:
     """The RE2 expression of a wildcard pattern, to be matched against the whole value with flag s."""
     words = {Wildcard.MANY: ".*", Wildcard.ONE: "."}
     return "".join(words[p] if isinstance(p, Wildcard) else re2.escape(p) for p in parts)
 
 
+@lru_cache(maxsize=1024)
+def _glob_program(parts: tuple[str | Wildcard, ...]) -> Any:
+    return compile_regex(rf"\A{glob_to_regex(parts)}\z", "s")
+
+
 def _glob_codes(pattern: Glob, column: Column, candidates: Iterable[int] | None) -> list[int]:
     literals = [p for p in pattern.parts if isinstance(p, str)]
     if literals:
         candidates = column.find_all(_glob_anchor(pattern), cased=pattern.cased, among=candidates)
-    program = compile_regex(glob_to_regex(pattern.parts), "s", bounds=True)
+    program = _glob_program(pattern.parts)
     blob, starts = _texts(column, cased=pattern.cased)
     return _search(program, blob, starts, range(column.n_values) if candidates is None else candidates)
 

@@ -7,7 +7,6 @@ from hypothesis import strategies as st
 from sigma_env.engines.evaluator import glob_holds, value_holds
 from sigma_env.engines.patterns import (
     codes_of,
-    compile_regex,
     glob_to_regex,
     parse_address,
     parse_network,
@@ -15,6 +14,7 @@ from sigma_env.engines.patterns import (
     required_literal,
 )
 from sigma_env.events.column import Column, build_parts
+from sigma_env.sigma.regex import compile_regex
 from sigma_env.sigma.rule import AnyText, Cidr, Compare, Glob, Pattern, Regex, Text, Wildcard
 
 ALPHABET = "aAbB\\/ .*?-éÉİſKß\n01x"
@@ -69,8 +69,8 @@ def test_candidates_only_narrow_the_search(values: list[str], pattern: Pattern, 
 
 @given(parts, words)
 def test_a_wildcard_pattern_and_its_regular_expression_agree(pattern: list[str | Wildcard], text: str) -> None:
-    program = compile_regex(glob_to_regex(tuple(pattern)), "s", bounds=True)
-    assert (program.search(text.encode()) is not None) == glob_holds(pattern, text)
+    program = compile_regex(rf"\A{glob_to_regex(tuple(pattern))}\z", "s")
+    assert (program.search(text) is not None) == glob_holds(pattern, text)
 
 
 @pytest.mark.parametrize(
@@ -105,7 +105,7 @@ quantified = st.tuples(atoms, st.sampled_from(["", "", "?", "*", "+", "{0}", "{1
 
 @given(st.lists(quantified, min_size=1, max_size=6).map("".join), st.text("abk.1", max_size=8))
 def test_whatever_an_expression_matches_contains_its_required_literal(expression: str, text: str) -> None:
-    if compile_regex(expression).search(text.encode()) is not None:
+    if compile_regex(expression).search(text) is not None:
         assert required_literal(expression) in text
 
 
