@@ -59,7 +59,7 @@ class ColumnParts(NamedTuple):
             `null_code` (= number of values) for null.
         offsets: int32, shape (rows + 1,), or None: row r holds codes[offsets[r]:offsets[r + 1]].
         kinds: uint8, shape (values,).
-        text: the values in their own case, separated.
+        text: the values in their own case, separated; a view of a mapped file if the store is one.
         starts: int64, shape (values + 1,): where value i begins in `text`; it ends at starts[i + 1] - 1.
         lower: the values lower-cased, separated; the same object as `text` where that is already lower case.
         lower_starts: like `starts`, for `lower`.
@@ -69,9 +69,9 @@ class ColumnParts(NamedTuple):
     codes: npt.NDArray[np.int32]
     offsets: npt.NDArray[np.int32] | None
     kinds: npt.NDArray[np.uint8]
-    text: bytes
+    text: bytes | memoryview
     starts: npt.NDArray[np.int64]
-    lower: bytes
+    lower: bytes | memoryview
     lower_starts: npt.NDArray[np.int64]
     trigrams: npt.NDArray[np.uint64] | None
 
@@ -79,12 +79,11 @@ class ColumnParts(NamedTuple):
 class Column:
     """A field of a partition, ready to be searched. Immutable; safe to share between threads."""
 
-    __slots__ = ("__dict__", "_index", "_shift", "lower", "lower_starts", "n_rows", "n_values", "name", "parts")
+    __slots__ = ("__dict__", "_index", "_shift", "lower_starts", "n_rows", "n_values", "name", "parts")
 
     def __init__(self, name: str, parts: ColumnParts) -> None:
         self.name = name
         self.parts = parts
-        self.lower = parts.lower
         self.lower_starts: Sequence[int] = np.ascontiguousarray(parts.lower_starts).data
         self.n_values = len(parts.kinds)
         self.n_rows = len(parts.codes) if parts.offsets is None else len(parts.offsets) - 1
@@ -173,10 +172,20 @@ class Column:
             return {c for r in rows if 0 <= (c := int(codes[r])) < limit}
         return {c for r in rows for c in codes[offsets[r] : offsets[r + 1]].tolist() if 0 <= c < limit}
 
+    @cached_property
+    def lower(self) -> bytes:
+        """`ColumnParts.lower` in this process's memory, where `bytes.find` can search it."""
+        return bytes(self.parts.lower)
+
+    @cached_property
+    def text(self) -> bytes:
+        """`ColumnParts.text`, likewise."""
+        return self.lower if self.parts.text is self.parts.lower else bytes(self.parts.text)
+
     def value(self, code: int) -> str:
         """The text of a value in its own case."""
         starts = self.parts.starts
-        return self.parts.text[int(starts[code]) : int(starts[code + 1]) - 1].decode()
+        return str(self.parts.text[int(starts[code]) : int(starts[code + 1]) - 1], "utf-8")
 
     def typed_value(self, code: int) -> Scalar:
         """The value as the event held it; None for null."""
@@ -191,7 +200,7 @@ class Column:
 
     def lower_value(self, code: int) -> str:
         """The lower-cased text of a value."""
-        return self.lower[self.lower_starts[code] : self.lower_starts[code + 1] - 1].decode()
+        return str(self.parts.lower[self.lower_starts[code] : self.lower_starts[code + 1] - 1], "utf-8")
 
     @cached_property
     def is_ascii(self) -> bool:
@@ -213,11 +222,11 @@ class Column:
             among: if given, look at these codes only.
         """
         if among is not None:
-            blob, starts = (self.parts.text, self.cased_starts) if cased else (self.lower, self.lower_starts)
+            blob, starts = (self.text, self.cased_starts) if cased else (self.lower, self.lower_starts)
             find = blob.find
             return [c for c in among if find(needle, starts[c] - 1, starts[c + 1]) >= 0]
         if cased and self.parts.text is not self.parts.lower:
-            return _scan(self.parts.text, self.cased_starts, needle, 0, len(self.parts.text))
+            return _scan(self.text, self.cased_starts, needle, 0, len(self.text))
         if self._index is None or len(needle) < 3:
             return _scan(self.lower, self.lower_starts, needle, 0, len(self.lower))
         return self._scan_blocks(needle)

@@ -4,6 +4,7 @@ from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ import numpy.typing as npt
 
 from sigma_env.errors import StoreError
 from sigma_env.events.column import Cell
-from sigma_env.events.content import LogFile, Refs, StoreContent, Unreadable
+from sigma_env.events.content import LogFile, MemoryContent, Refs, StoreContent, Unreadable
 from sigma_env.events.derived import typed_cells
 from sigma_env.events.flatten import NO_TIME
 from sigma_env.events.partition import Partition
@@ -75,6 +76,29 @@ class EventStore:
 
         return cls(content_of(documents, file))
 
+    @classmethod
+    def open(cls, folder: Path) -> "EventStore":
+        """Opens a saved store. Columns are read when they are first used, from a file that processes share.
+
+        Raises:
+            StoreError: the folder does not hold a whole store of this version.
+        """
+        from sigma_env.events.arrow import MappedContent
+
+        return cls(MappedContent(folder))
+
+    def save(self, folder: Path) -> None:
+        """Writes the store into an existing folder, for `open`.
+
+        Raises:
+            StoreError: the store is itself an opened one.
+        """
+        from sigma_env.events.arrow import save
+
+        if not isinstance(self._content, MemoryContent):
+            raise StoreError("this store is already saved")
+        save(self._content, folder)
+
     @property
     def refs_table(self) -> Refs:
         """Where the events stand, as arrays."""
@@ -111,10 +135,9 @@ class EventStore:
         """The references of several rows, in their order."""
         refs = self._content.refs
         wanted = np.fromiter(rows, np.int64)
-        if len(wanted) and (wanted.min() < 0 or wanted.max() >= self.n_events):
-            raise StoreError(
-                f"there is no row {wanted.min() if wanted.min() < 0 else wanted.max()} in a store of {self.n_events} events"
-            )
+        absent = wanted[(wanted < 0) | (wanted >= self.n_events)]
+        if len(absent):
+            raise StoreError(f"there is no row {absent[0]} in a store of {self.n_events} events")
         columns = (refs.file[wanted].tolist(), refs.record_id[wanted].tolist(), refs.position[wanted].tolist())
         return [EventRef(self.files[f].name, r, p) for f, r, p in zip(*columns, strict=True)]
 
