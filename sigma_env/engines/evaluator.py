@@ -25,6 +25,7 @@ from sigma_env.sigma.rule import (
     Node,
     Not,
     Null,
+    Or,
     Pattern,
     Regex,
     Selection,
@@ -185,17 +186,29 @@ def _text_holds(op: TextOp, text: str, literal: str) -> bool:
 
 def glob_holds(parts: Sequence[str | Wildcard], text: str) -> bool:
     """Whether the whole text fits a wildcard pattern: the set of places that each part can end at."""
-    places = {0}
+    places, floating = {0}, False  # floating: or anywhere behind the first of them
     for part in parts:
         if part is Wildcard.MANY:
-            places = set(range(min(places), len(text) + 1))
-        elif part is Wildcard.ONE:
-            places = {p + 1 for p in places if p < len(text)}
+            floating = True
+            continue
+        if part is Wildcard.ONE:
+            begins = range(min(places), len(text)) if floating else places
+            places = {p + 1 for p in begins if p < len(text)}
+        elif floating:
+            places = {p + len(str(part)) for p in _occurrences(str(part), text, min(places))}
         else:
             places = {p + len(str(part)) for p in places if text.startswith(str(part), p)}
+        floating = False
         if not places:
             return False
-    return len(text) in places
+    return floating or len(text) in places
+
+
+def _occurrences(part: str, text: str, begin: int) -> Iterator[int]:
+    at = text.find(part, begin)
+    while at >= 0:
+        yield at
+        at = text.find(part, at + 1)
 
 
 def _in_network(text: str, network: str) -> bool:
@@ -221,14 +234,17 @@ class Hit(NamedTuple):
     value: str | None
 
 
-def hits(found: Trace, selection: str = "") -> Iterator[Hit]:
-    """The lines by which a matching event matched; nothing from below a `not`."""
-    if not found.holds or isinstance(found.node, Not):
-        return
-    if isinstance(found.node, FieldTest):
-        for value, text in found.held:
-            yield Hit(selection, found.node.field, value.written, text)
-        return
-    name = found.node.name if isinstance(found.node, Selection) else selection
-    for child in found.children:
-        yield from hits(child, name)
+def hits(node: Node, event: Event, selection: str = "") -> Iterator[Hit]:
+    """The lines by which an event that matches the node did so; nothing from below a `not`."""
+    if isinstance(node, And):
+        for child in node.children:
+            yield from hits(child, event, selection)
+    elif isinstance(node, Selection):
+        yield from hits(node.child, event, node.name)
+    elif isinstance(node, Or):
+        for child in node.children:
+            if trace(child, event).holds:
+                yield from hits(child, event, selection)
+    elif isinstance(node, FieldTest):
+        for value, text in _trace_field(node, event).held:
+            yield Hit(selection, node.field, value.written, text)

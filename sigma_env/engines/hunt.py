@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from sigma_env.engines.base import Engine, Matches, Unsupported
-from sigma_env.engines.evaluator import StoredEvent, hits, trace
+from sigma_env.engines.evaluator import StoredEvent, hits
 from sigma_env.events.store import EventStore
 from sigma_env.sigma.rule import Rule
 
@@ -45,7 +45,7 @@ class Match:
     def matched_on(self) -> list[dict[str, str | None]]:
         """The lines of the rule that made it match: selection, field, value of the event, pattern of the rule."""
         rule = self.loaded.rule
-        found = trace(rule.condition, StoredEvent.at(self.store, self.row, rule.logsource.category))
+        event = StoredEvent.at(self.store, self.row, rule.logsource.category)
         return [
             {
                 "selection": hit.selection,
@@ -53,7 +53,7 @@ class Match:
                 "value": hit.value if hit.value is None else hit.value[:_LONGEST_VALUE],
                 "pattern": None if hit.pattern is None else str(hit.pattern),
             }
-            for hit in hits(found)
+            for hit in hits(rule.condition, event)
         ]
 
     def as_json(self) -> dict[str, object]:

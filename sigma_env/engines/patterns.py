@@ -94,7 +94,7 @@ def _regex_codes(pattern: Regex, column: Column, candidates: Iterable[int] | Non
 
 
 def _texts(column: Column, *, cased: bool) -> tuple[bytes, Sequence[int]]:
-    return (column.parts.text, column.cased_starts) if cased else (column.lower, column.lower_starts)
+    return (column.text, column.cased_starts) if cased else (column.lower, column.lower_starts)
 
 
 def _search(program: Any, blob: bytes, starts: Sequence[int], candidates: Iterable[int]) -> list[int]:
