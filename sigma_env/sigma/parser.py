@@ -16,6 +16,7 @@ from sigma_env.sigma.rule import And, FieldTest, LogSource, Meta, Node, Or, Rege
 
 _NO_META: Final = Meta()
 _SCALARS: Final = frozenset({str, int, float, bool, type(None)})
+_DATES: Final = {"date": "date", "datetime": "time"}
 _CONDITION: Final = "condition"
 _TIMEFRAME: Final = "timeframe"
 _KEYWORD_CHAIN: Final = NO_MODIFIERS._replace(op="contains")
@@ -67,7 +68,7 @@ def parse_logsource(document: Mapping[Any, Any], limits: Limits = RULE_LIMITS) -
     names = []
     for part in ("category", "product", "service", "definition"):
         name = logsource.get(part)
-        if name is not None and not isinstance(name, str):
+        if name is not None and type(name) is not str:
             raise InvalidRule(f"logsource: '{part}' is {_kind(name)}; it must be text")
         if name is not None and part != "definition" and len(name) > limits.logsource_chars:
             raise TooComplex(f"logsource: '{part}' has {len(name)} characters; at most {limits.logsource_chars}")
@@ -118,7 +119,7 @@ class _Detection:
         for name, definition in detection.items():
             if name == _CONDITION:
                 continue
-            if not isinstance(name, str):
+            if type(name) is not str:
                 raise InvalidRule(f"the selection {name!r:.40} has a name that is {_kind(name)}; quote it")
             if name == _TIMEFRAME:
                 self.refuse("'timeframe' belongs to aggregations, which are not served; leave it out")
@@ -156,7 +157,7 @@ class _Detection:
         """One line of a mapping."""
         if key is None:
             field, chain = None, _KEYWORD_CHAIN
-        elif isinstance(key, str):
+        elif type(key) is str:
             field, chain = _field_and_chain(key, self.limits.field_chars, self.limits.modifiers)
         else:
             raise InvalidRule(f"the field {key!r:.40} is {_kind(key)}; quote it")
@@ -207,7 +208,7 @@ class _Detection:
             raise TooComplex(f"{len(conditions)} conditions; at most {self.limits.conditions}")
         nodes = []
         for text in conditions:
-            if not isinstance(text, str):
+            if type(text) is not str:
                 raise InvalidRule(f"a condition is {_kind(text)}; it must be text such as 'selection and not filter'")
             if len(text) > self.limits.condition_chars:
                 raise TooComplex(f"a condition of {len(text)} characters; at most {self.limits.condition_chars}")
@@ -243,10 +244,10 @@ def _kind(value: Any) -> str:
         return "a boolean"
     if isinstance(value, int | float):
         return "a number"
-    if isinstance(value, str):
+    if type(value) is str:
         return "text"
     if isinstance(value, list):
         return "a list"
     if isinstance(value, Mapping):
         return "a mapping"
-    return f"a {type(value).__name__} (quote it to make it text)"
+    return f"a {_DATES.get(type(value).__name__, 'malformed date or number')} (quote it to make it text)"
