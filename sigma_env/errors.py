@@ -31,3 +31,7 @@ class DatasetNotBuilt(DatasetError):
 
 class RegistryError(SigmaEnvError):
     """An entry of the environment registry is wrong; the message names the entry and the field."""
+
+
+class OptionError(SigmaEnvError, ValueError):
+    """An argument of an environment or a scorer has a value that is not served; the message lists those that are."""

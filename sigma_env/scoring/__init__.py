@@ -1,1 +1,1 @@
-
+"""The single scorer: answer × task → Score."""
