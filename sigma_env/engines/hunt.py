@@ -1,70 +1,108 @@
-"""Many rules over a store, as a hunter wants the outcome: a line per match, and what was not run."""
+"""Many rules over a store, as a hunter wants the outcome: every match in order, and what was not run."""
 
-import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
+import numpy as np
+
 from sigma_env.engines.base import Engine, Matches, Unsupported
 from sigma_env.engines.evaluator import StoredEvent, hits
+from sigma_env.events.flatten import NO_TIME
 from sigma_env.events.store import EventStore
+from sigma_env.sigma.files import LoadedRule
 from sigma_env.sigma.rule import Rule
+from sigma_env.sigma.taxonomy import select
 
 _LONGEST_VALUE = 1_000
 
 
 class NotRun(NamedTuple):
-    """A rule that was not run."""
+    """A rule that was not run, and why."""
 
     rule_id: str
     path: str
     reason: str
 
 
-class LoadedRule(NamedTuple):
-    """A rule and the file it came from."""
+@dataclass(frozen=True, slots=True)
+class RuleFilter:
+    """Which rules to run; an empty filter runs all.
 
-    path: str
-    rule: Rule
+    Attributes:
+        levels: lower case; any of them.
+        statuses: lower case; any of them.
+        tags: lower case; any of them, or the beginning of one that ends before a dot.
+        ids: any of them.
+    """
+
+    levels: frozenset[str] = frozenset()
+    statuses: frozenset[str] = frozenset()
+    tags: frozenset[str] = frozenset()
+    ids: frozenset[str] = frozenset()
+
+    def accepts(self, loaded: LoadedRule) -> bool:
+        """Whether the rule is one of those asked for."""
+        meta = loaded.meta
+        return (
+            (not self.levels or (meta.level or "") in self.levels)
+            and (not self.statuses or (meta.status or "") in self.statuses)
+            and (not self.ids or meta.id in self.ids)
+            and (not self.tags or any(self._has_tag(tag.lower()) for tag in meta.tags))
+        )
+
+    def _has_tag(self, tag: str) -> bool:
+        return any(tag == wanted or tag.startswith(f"{wanted}.") for wanted in self.tags)
+
+
+def runnable(loaded: Iterable[LoadedRule]) -> tuple[list[LoadedRule], list[NotRun]]:
+    """Parts the rules that can match something from those that cannot, with the reason of each."""
+    run: list[LoadedRule] = []
+    not_run: list[NotRun] = []
+    for one in loaded:
+        note = one.reason or "no rule"
+        if one.rule is not None:
+            selected = select(one.rule.logsource)
+            if selected.targets:
+                run.append(one)
+                continue
+            note = selected.note or "its logsource selects no Windows event"
+        not_run.append(NotRun(one.meta.id, str(one.path), note))
+    return run, not_run
 
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """One event that one rule matches; see `as_json` for the published keys."""
+    """One event that one rule matches; `as_json` has the published keys."""
 
     loaded: LoadedRule
+    rule: Rule
     store: EventStore
     row: int
 
-    def sort_key(self) -> tuple[str, int, str, str]:
-        """By file and position, then rule."""
-        ref = self.store.ref(self.row)
-        return ref.file, ref.position, self.loaded.rule.meta.id, self.loaded.path
-
     def matched_on(self) -> list[dict[str, str | None]]:
-        """The lines of the rule that made it match: selection, field, value of the event, pattern of the rule."""
-        rule = self.loaded.rule
-        event = StoredEvent.at(self.store, self.row, rule.logsource.category)
+        """The lines of the rule that made it match: selection, field, the event's value, the rule's pattern."""
+        event = StoredEvent.at(self.store, self.row, self.rule.logsource.category)
         return [
             {
                 "selection": hit.selection,
                 "field": hit.field,
-                "value": hit.value if hit.value is None else hit.value[:_LONGEST_VALUE],
+                "value": None if hit.value is None else hit.value[:_LONGEST_VALUE],
                 "pattern": None if hit.pattern is None else str(hit.pattern),
             }
-            for hit in hits(rule.condition, event)
+            for hit in hits(self.rule.condition, event)
         ]
 
     def as_json(self) -> dict[str, object]:
         """The match under its published keys."""
-        meta = self.loaded.rule.meta
+        meta = self.loaded.meta
         ref = self.store.ref(self.row)
         partition = self.store.partition_of(self.row)
         return {
             "rule_id": meta.id,
             "title": meta.title,
-            "rule_path": self.loaded.path,
+            "rule_path": str(self.loaded.path),
             "level": meta.level,
             "file": ref.file,
             "event_record_id": ref.record_id,
@@ -77,6 +115,94 @@ class Match:
         }
 
 
+class Hunt(NamedTuple):
+    """What came of a set of rules on a store.
+
+    Attributes:
+        matches: (place in `rules`, global row) of each match, sorted by file, position, rule.
+        rules: those that were run.
+        not_run: those that the engine could not run.
+        store: where they were run.
+    """
+
+    matches: list[tuple[int, int]]
+    rules: Sequence[LoadedRule]
+    not_run: list[NotRun]
+    store: EventStore
+
+    def __iter__(self) -> Iterator[Match]:  # type: ignore[override]
+        for place, row in self.matches:
+            loaded = self.rules[place]
+            assert loaded.rule is not None
+            yield Match(loaded, loaded.rule, self.store, row)
+
+
+def hunt(
+    rules: Sequence[LoadedRule],
+    store: EventStore,
+    engine: Engine,
+    begin: datetime | None = None,
+    end: datetime | None = None,
+) -> Hunt:
+    """Runs rules on a store.
+
+    Args:
+        rules: rules that parsed.
+        store: the events.
+        engine: who matches.
+        begin: leave out events before it (aware); events without a time are left out if it or `end` is given.
+        end: leave out events at it or after it.
+
+    Raises:
+        EngineError: the engine failed.
+    """
+    results = engine.match([one.rule for one in rules if one.rule is not None], store)
+    not_run = [
+        NotRun(one.meta.id, str(one.path), result.reason)
+        for one, result in zip(rules, results, strict=True)
+        if isinstance(result, Unsupported)
+    ]
+    places: list[int] = []
+    rows: list[int] = []
+    for place, result in enumerate(results):
+        if isinstance(result, Matches) and result:
+            found = result.rows(store)
+            places += [place] * len(found)
+            rows += found.tolist()
+    return Hunt(_in_order(places, rows, rules, store, begin, end), rules, not_run, store)
+
+
+def _in_order(
+    places: Sequence[int],
+    rows: Sequence[int],
+    rules: Sequence[LoadedRule],
+    store: EventStore,
+    begin: datetime | None,
+    end: datetime | None,
+) -> list[tuple[int, int]]:
+    if not rows:
+        return []
+    by_id = sorted(range(len(rules)), key=lambda i: (rules[i].meta.id, str(rules[i].path)))
+    rank = np.empty(len(rules), np.int64)
+    rank[by_id] = np.arange(len(rules))
+    at, row = np.asarray(places), np.asarray(rows)
+    refs = store.refs_table
+    order = np.lexsort((rank[at], refs.position[row], refs.file[row]))
+    if begin is not None or end is not None:
+        time = refs.time[row[order]]
+        kept = time != NO_TIME
+        if begin is not None:
+            kept &= time >= _microseconds(begin)
+        if end is not None:
+            kept &= time < _microseconds(end)
+        order = order[kept]
+    return list(zip(at[order].tolist(), row[order].tolist(), strict=True))
+
+
+def _microseconds(time: datetime) -> int:
+    return round(time.timestamp() * 1_000_000)
+
+
 def rfc3339(time: datetime | None) -> str | None:
     """RFC 3339 in UTC with six digits of fraction; None for an event without a time."""
-    return None if time is None else time.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return None if time is None else time.isoformat(timespec="microseconds").replace("+00:00", "Z")

@@ -5,7 +5,7 @@ cheaper with each line that fails and a disjunction with each that holds. A line
 up among the distinct values of its column; once few rows are left, among those rows' values only.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 from weakref import WeakKeyDictionary
 
@@ -28,6 +28,7 @@ from sigma_env.sigma.rule import (
     Rule,
     Selection,
     Text,
+    TextOp,
     Value,
 )
 from sigma_env.sigma.taxonomy import Target, select
@@ -101,21 +102,20 @@ def _provider_test(provider: str | None) -> FieldTest | None:
 
 def required_event_ids(node: Node) -> frozenset[int] | None:
     """EventIDs outside which the condition is surely false; None if it says nothing about them."""
-    kind = type(node)
-    if kind is Selection:
-        return required_event_ids(node.child)  # type: ignore[union-attr]
-    if kind is FieldTest:
-        return _event_ids(node) if node.field == "EventID" else None  # type: ignore[union-attr, arg-type]
-    if kind is And:
+    if isinstance(node, Selection):
+        return required_event_ids(node.child)
+    if isinstance(node, FieldTest):
+        return _event_ids(node) if node.field == "EventID" else None
+    if isinstance(node, And):
         ids: frozenset[int] | None = None
-        for child in node.children:  # type: ignore[union-attr]
+        for child in node.children:
             more = required_event_ids(child)
             if more is not None:
                 ids = more if ids is None else ids & more
         return ids
-    if kind is Or:
+    if isinstance(node, Or):
         union: frozenset[int] = frozenset()
-        for child in node.children:  # type: ignore[union-attr]
+        for child in node.children:
             more = required_event_ids(child)
             if more is None:
                 return None
@@ -130,7 +130,7 @@ def _event_ids(test: FieldTest) -> frozenset[int] | None:
     ids = set()
     for value in test.values:
         for pattern in value.alternatives:
-            if type(pattern) is not Text or pattern.op != "equals" or len(pattern.text) > 9:
+            if not isinstance(pattern, Text) or pattern.op != "equals" or len(pattern.text) > 9:
                 return None
             if pattern.text.isascii() and pattern.text.isdigit():
                 ids.add(int(pattern.text))
@@ -146,20 +146,19 @@ def evaluate(node: Node, partition: Partition, view: str | None, domain: int) ->
         view: the rule's category, which decides what some field names mean.
         domain: the rows to decide; the result is a subset.
     """
-    kind = type(node)
-    if kind is FieldTest:
-        return _field_test(node, partition, view, domain)  # type: ignore[arg-type]
-    if kind is Selection:
-        return evaluate(node.child, partition, view, domain)  # type: ignore[union-attr]
-    if kind is And:
-        for child in node.children:  # type: ignore[union-attr]
+    if isinstance(node, FieldTest):
+        return _field_test(node, partition, view, domain)
+    if isinstance(node, Selection):
+        return evaluate(node.child, partition, view, domain)
+    if isinstance(node, And):
+        for child in node.children:
             domain = evaluate(child, partition, view, domain)
             if not domain:
                 return 0
         return domain
-    if kind is Or:
+    if isinstance(node, Or):
         found = 0
-        for child in node.children:  # type: ignore[union-attr]
+        for child in node.children:
             hits = evaluate(child, partition, view, domain)
             if hits:
                 found |= hits
@@ -167,8 +166,8 @@ def evaluate(node: Node, partition: Partition, view: str | None, domain: int) ->
                 if not domain:
                     break
         return found
-    if kind is Not:
-        return domain & ~evaluate(node.child, partition, view, domain)  # type: ignore[union-attr]
+    if isinstance(node, Not):
+        return domain & ~evaluate(node.child, partition, view, domain)
     raise EngineError(f"the native engine has no node for {node!r}")
 
 
@@ -192,7 +191,7 @@ def _field_test(test: FieldTest, partition: Partition, view: str | None, domain:
 
 def _holds_when_absent(test: FieldTest) -> bool:
     held = [
-        any(type(p) is Null or (type(p) is Exists and not p.present) for p in value.alternatives)
+        any(isinstance(p, Null) or (isinstance(p, Exists) and not p.present) for p in value.alternatives)
         for value in test.values
     ]
     return all(held) if test.all else any(held)
@@ -205,14 +204,13 @@ def _any_value(values: Sequence[Value], column: Column, partition: Partition, vi
     rows = 0
     for value in values:
         for pattern in value.alternatives:
-            kind = type(pattern)
-            if kind is Null:
+            if isinstance(pattern, Null):
                 rows |= ~column.rows_filled
-            elif kind is Exists:
+            elif isinstance(pattern, Exists):
                 rows |= column.rows_present if pattern.present else ~column.rows_present
-            elif kind is AnyText:
+            elif isinstance(pattern, AnyText):
                 rows |= column.rows_filled
-            elif kind is FieldRef:
+            elif isinstance(pattern, FieldRef):
                 rows |= _field_ref(pattern, column, partition, view, domain)
             else:
                 codes += codes_of(pattern, column, candidates)
@@ -245,11 +243,11 @@ def _field_ref(pattern: FieldRef, column: Column, partition: Partition, view: st
     return found
 
 
-_FIELD_REF_TESTS = {
-    "equals": str.__eq__,
-    "startswith": str.startswith,
-    "endswith": str.endswith,
-    "contains": str.__contains__,
+_FIELD_REF_TESTS: dict[TextOp, Callable[[str, str], bool]] = {
+    "equals": lambda text, other: text == other,
+    "startswith": lambda text, other: text.startswith(other),
+    "endswith": lambda text, other: text.endswith(other),
+    "contains": lambda text, other: other in text,
 }
 
 

@@ -24,19 +24,18 @@ def codes_of(pattern: Pattern, column: Column, candidates: Iterable[int] | None 
         column: where to look.
         candidates: if given, codes outside it need not be found, which saves work where it is small.
     """
-    kind = type(pattern)
-    if kind is Text:
-        return column.find_all(needle_of(pattern), cased=pattern.cased, among=candidates)  # type: ignore[union-attr, arg-type]
-    if kind is AnyText:
+    if isinstance(pattern, Text):
+        return column.find_all(needle_of(pattern), cased=pattern.cased, among=candidates)
+    if isinstance(pattern, AnyText):
         return range(column.n_values) if candidates is None else list(candidates)
-    if kind is Glob:
-        return _glob_codes(pattern, column, candidates)  # type: ignore[arg-type]
-    if kind is Regex:
-        return _regex_codes(pattern, column, candidates)  # type: ignore[arg-type]
-    if kind is Compare:
-        return _compare_codes(pattern, column)  # type: ignore[arg-type]
-    if kind is Cidr:
-        return _cidr_codes(pattern, column)  # type: ignore[arg-type]
+    if isinstance(pattern, Glob):
+        return _glob_codes(pattern, column, candidates)
+    if isinstance(pattern, Regex):
+        return _regex_codes(pattern, column, candidates)
+    if isinstance(pattern, Compare):
+        return _compare_codes(pattern, column)
+    if isinstance(pattern, Cidr):
+        return _cidr_codes(pattern, column)
     raise EngineError(f"the native engine has no leaf for {pattern!r}")
 
 
@@ -75,12 +74,10 @@ def _glob_codes(pattern: Glob, column: Column, candidates: Iterable[int] | None)
 
 def _glob_anchor(pattern: Glob) -> bytes:
     """The longest literal of the pattern as a needle: every value that matches contains it."""
-    parts = pattern.parts
-    at = max((i for i, p in enumerate(parts) if isinstance(p, str)), key=lambda i: len(parts[i]))  # type: ignore[arg-type]
-    needle = str(parts[at]).encode()
-    if at == 0:
-        needle = SEP + needle
-    return needle + SEP if at == len(parts) - 1 else needle
+    literals = [(i, part) for i, part in enumerate(pattern.parts) if isinstance(part, str)]
+    at, text = max(literals, key=lambda literal: len(literal[1]))
+    begins, ends = at == 0, at == len(pattern.parts) - 1
+    return (SEP if begins else b"") + text.encode() + (SEP if ends else b"")
 
 
 def _regex_codes(pattern: Regex, column: Column, candidates: Iterable[int] | None) -> list[int]:
