@@ -1,0 +1,219 @@
+"""What ``sigma-env doctor`` looks at, one function per subject. A check changes nothing and never uses the network."""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+State = Literal["ok", "missing", "broken"]
+
+CHAINSAW_VARIABLE = "SIGMA_ENV_CHAINSAW"
+"""Environment variable that names the Chainsaw program, if it is not on PATH."""
+
+PROVIDER_KEYS = (
+    "ANTHROPIC_API_KEY",
+    "DEEPSEEK_API_KEY",
+    "GOOGLE_API_KEY",
+    "GROQ_API_KEY",
+    "HF_TOKEN",
+    "MISTRAL_API_KEY",
+    "OPENAI_API_KEY",
+    "OPENROUTER_API_KEY",
+    "TOGETHER_API_KEY",
+)
+
+_OLDEST_PYTHON = (3, 11)
+_GPU_SECONDS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that is there or is not.
+
+    Attributes:
+        group: The heading it stands under.
+        name: What it is.
+        state: ``missing`` is no fault: nothing but what was asked for needs it. ``broken`` is there and does not work.
+        found: What is there, or what its lack means.
+        mend: The command, or the step, that gets it or repairs it; "" if there is nothing to do.
+        required: Whether the embedded default needs it.
+    """
+
+    group: str
+    name: str
+    state: State
+    found: str
+    mend: str = ""
+    required: bool = False
+
+
+def all_findings() -> list[Finding]:
+    """Runs every check. One that fails in a way of its own is a broken finding, so that the others are still told."""
+    findings: list[Finding] = []
+    for group, check, required in _CHECKS:
+        try:
+            findings.extend(check(group))
+        except Exception as error:
+            what = f"{type(error).__name__}: {error}"
+            findings.append(Finding(group, check.__name__.strip("_"), "broken", what, required=required))
+    return findings
+
+
+def _python(group: str) -> Iterator[Finding]:
+    fine = sys.version_info >= _OLDEST_PYTHON
+    oldest = ".".join(map(str, _OLDEST_PYTHON))
+    found = f"{platform.python_version()} on {platform.system()} {platform.machine()}, {sys.executable}"
+    yield Finding(
+        group, "Python", "ok" if fine else "broken", found, "" if fine else f"use Python {oldest} or newer", True
+    )
+
+
+def _packages(group: str) -> Iterator[Finding]:
+    from importlib.metadata import PackageNotFoundError, requires, version
+
+    needed = [line for line in requires("sigmaforge") or () if "extra ==" not in line]
+    names = ["sigmaforge", *(re.split(r"[^A-Za-z0-9._-]", line, maxsplit=1)[0] for line in needed)]
+    there, absent = [], []
+    for name in names:
+        try:
+            there.append(f"{name} {version(name)}")
+        except PackageNotFoundError:
+            absent.append(name)
+    yield Finding(group, "packages", "ok", ", ".join(there), required=True)
+    if absent:
+        yield Finding(group, "packages", "broken", f"not installed: {', '.join(absent)}", "make setup", True)
+
+
+def _cache(group: str) -> Iterator[Finding]:
+    from sigma_env.corpora.cache import CACHE_VARIABLE, cache_root
+
+    root = cache_root()
+    parts = sorted(entry for entry in root.iterdir() if entry.is_dir()) if root.is_dir() else []
+    sizes = [(entry.name, _size(entry)) for entry in parts]
+    held = ", ".join(f"{name} {_megabytes(size)}" for name, size in sizes if size) or "empty"
+    existing = next(folder for folder in (root, *root.parents) if folder.exists())
+    if os.access(existing, os.W_OK):
+        yield Finding(group, "cache", "ok", f"{root}: {held}")
+    else:
+        yield Finding(
+            group, "cache", "broken", f"{root}: cannot be written", f"export {CACHE_VARIABLE}=/a/folder/of/yours"
+        )
+
+
+def _mirror(group: str) -> Iterator[Finding]:
+    from sigma_env.corpora.catalogue import catalogue
+    from sigma_env.corpora.sources import MIRROR_VARIABLE
+
+    value = os.environ.get(MIRROR_VARIABLE)
+    if not value:
+        yield Finding(group, "mirror", "ok", f"none: {MIRROR_VARIABLE} is not set, so sources are downloaded")
+        return
+    folder = Path(value).expanduser()
+    lacking = [s.archive_name for s in catalogue().sources.values() if not (folder / s.archive_name).is_file()]
+    if lacking:
+        step = f"put the archives there, or: unset {MIRROR_VARIABLE}"
+        yield Finding(group, "mirror", "broken", f"{folder} lacks {', '.join(lacking)}", step)
+    else:
+        yield Finding(group, "mirror", "ok", f"{folder}: every archive is there")
+
+
+def _sources(group: str) -> Iterator[Finding]:
+    from sigma_env.corpora.catalogue import catalogue
+    from sigma_env.corpora.sources import source_manifest
+
+    for source in catalogue().sources.values():
+        manifest = source_manifest(source)
+        if manifest is None:
+            yield Finding(group, source.name, "missing", "not fetched", f"sigma-env fetch {source.name}")
+        else:
+            found = f"{manifest.files:,} files, {_megabytes(manifest.bytes)}, licence: {manifest.licence}"
+            yield Finding(group, source.name, "ok", found)
+
+
+def _stores(group: str) -> Iterator[Finding]:
+    from sigma_env.corpora.cache import cache_root
+
+    folder = cache_root() / "stores"
+    stores = [entry for entry in folder.iterdir() if entry.is_dir()] if folder.is_dir() else []
+    if stores:
+        yield Finding(group, "event stores", "ok", f"{len(stores)}, {_megabytes(_size(folder))}")
+    else:
+        yield Finding(
+            group, "event stores", "missing", "none yet: logs are read when they are first used", "sigma-env index LOGS"
+        )
+
+
+def _chainsaw(group: str) -> Iterator[Finding]:
+    named = os.environ.get(CHAINSAW_VARIABLE)
+    program = shutil.which(named or "chainsaw")
+    if program is not None:
+        yield Finding(group, "Chainsaw", "ok", program)
+    elif named:
+        what = f"{CHAINSAW_VARIABLE} is {named}, which is no program"
+        yield Finding(group, "Chainsaw", "broken", what, f"export {CHAINSAW_VARIABLE}=/path/to/chainsaw")
+    else:
+        what = "not on PATH; this version does not run it yet"
+        yield Finding(
+            group, "Chainsaw", "missing", what, f"install it, or: export {CHAINSAW_VARIABLE}=/path/to/chainsaw"
+        )
+
+
+def _gpu(group: str) -> Iterator[Finding]:
+    program = shutil.which("nvidia-smi")
+    if program is None:
+        yield Finding(group, "GPU", "missing", "no nvidia-smi; nothing in this version needs one")
+        return
+    command = [program, "--query-gpu=name,memory.total", "--format=csv,noheader"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=_GPU_SECONDS, check=True)
+    except (OSError, subprocess.SubprocessError) as error:
+        yield Finding(group, "GPU", "broken", f"nvidia-smi fails: {error}", "repair the NVIDIA driver")
+        return
+    for line in done.stdout.splitlines():
+        yield Finding(group, "GPU", "ok", line.strip())
+
+
+def _keys(group: str) -> Iterator[Finding]:
+    """Says which keys are set, and shows nothing of their values."""
+    here = [name for name in PROVIDER_KEYS if os.environ.get(name)]
+    if here:
+        yield Finding(group, "API keys", "ok", f"set: {', '.join(here)}; nothing in this version uses them")
+    else:
+        yield Finding(group, "API keys", "missing", "none set; nothing in this version needs one")
+
+
+def _size(folder: Path) -> int:
+    """Bytes of all files under a folder; files that vanish meanwhile count nothing."""
+    total = 0
+    for parent, _, names in os.walk(folder):
+        for name in names:
+            try:
+                total += os.lstat(os.path.join(parent, name)).st_size  # noqa: PTH118
+            except OSError:
+                continue
+    return total
+
+
+def _megabytes(size: int) -> str:
+    return f"{size / 1e6:,.1f} MB"
+
+
+_CHECKS: tuple[tuple[str, Callable[[str], Iterator[Finding]], bool], ...] = (
+    ("Program", _python, True),
+    ("Program", _packages, True),
+    ("Data", _cache, False),
+    ("Data", _mirror, False),
+    ("Data", _sources, False),
+    ("Data", _stores, False),
+    ("Optional", _chainsaw, False),
+    ("Optional", _gpu, False),
+    ("Optional", _keys, False),
+)
