@@ -21,6 +21,8 @@ _log = logging.getLogger(__name__)
 Progress = Callable[[str, int, int], None]
 """Called with the file that is read next, bytes read so far and bytes in all."""
 
+_PROBLEMS_LISTED = 1_000
+
 
 def build(roots: Sequence[LogRoot], progress: Progress | None = None) -> EventStore:
     """Opens the store of the logs under the roots; reads them first if that has not been done yet.
@@ -102,8 +104,6 @@ def _keep(content: MemoryContent, folder: Path) -> EventStore:
 def _read(
     files: Sequence[FoundFile], contents: Sequence[str], fingerprint: str, progress: Progress | None
 ) -> MemoryContent:
-    from sigma_env.events.reader import Problem, read_log
-
     builder = StoreBuilder()
     names: dict[str, list[FoundFile]] = {}
     for file, content in zip(files, contents, strict=True):
@@ -116,20 +116,32 @@ def _read(
         if progress is not None:
             progress(file.name, done, total)
         before = builder.n_events
-        for item in read_log(Path(file.path)):
-            if isinstance(item, Problem):
-                builder.unreadable.append(Unreadable(file.name, *item))
-                continue
-            try:
-                builder.add(item.event, index, item.record_id, item.position)
-            except StoreError as error:
-                builder.unreadable.append(Unreadable(file.name, item.position, str(error)))
+        _read_file(file, index, builder)
         builder.files.append(LogFile(file.name, tuple(f.name for f in others), file.size, builder.n_events - before))
         _check_unchanged(file)
         done += file.size
     if progress is not None:
         progress("", total, total)
     return builder.finish(fingerprint)
+
+
+def _read_file(file: FoundFile, index: int, builder: StoreBuilder) -> None:
+    from sigma_env.events.reader import Problem, read_log
+
+    problems = 0
+    for item in read_log(Path(file.path)):
+        problem = item if isinstance(item, Problem) else None
+        if not isinstance(item, Problem):
+            try:
+                builder.add(item.event, index, item.record_id, item.position)
+            except StoreError as error:
+                problem = Problem(item.position, str(error))
+        if problem is not None:
+            problems += 1
+            if problems <= _PROBLEMS_LISTED:
+                builder.unreadable.append(Unreadable(file.name, *problem))
+    if problems > _PROBLEMS_LISTED:
+        builder.unreadable.append(Unreadable(file.name, None, f"{problems - _PROBLEMS_LISTED} more records like these"))
 
 
 def _check_unchanged(file: FoundFile) -> None:

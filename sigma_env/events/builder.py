@@ -14,6 +14,9 @@ from sigma_env.events.flatten import FlatEvent, scalars
 MAX_FIELDS = 2_000
 """Fields per (channel, EventID): real ones have up to 60, a hostile log must not fill the memory with names."""
 
+MAX_PARTITIONS = 20_000
+"""Pairs of channel and EventID, for the same reason; the public attack logs have 367."""
+
 _NULL = -2
 
 
@@ -25,7 +28,7 @@ class ColumnBuilder:
     def __init__(self, name: str, *, system: bool) -> None:
         self.name = name
         self.system = system
-        self.spaced: set[str] = set()
+        self.spaced: tuple[str, ...] = ()
         self._codes = array("i")
         self._lists: dict[int, list[int]] = {}
         self._code_of: dict[object, int] = {}
@@ -121,29 +124,31 @@ class _PartitionBuilder:
         if column is None:
             column = self._columns[system, name] = ColumnBuilder(name, system=system)
         if name != readable:
-            column.spaced.add(readable.replace(" ", "_"))
+            column.spaced += (readable.replace(" ", "_"),)
         return column
 
     def finish(self) -> tuple[PartitionInfo, list[ColumnParts]]:
         columns = sorted(self._columns.values(), key=lambda c: not c.system)  # System first, else as met
-        infos = tuple(ColumnInfo(c.name, tuple(sorted(c.spaced)), c.system) for c in columns)
+        infos = tuple(ColumnInfo(c.name, c.spaced, c.system) for c in columns)
         info = PartitionInfo(self.channel, self.event_id, self.n_rows, infos)
         return info, [c.finish(self.n_rows) for c in columns]
 
 
 class StoreBuilder:
-    """Collects events, file by file and in reading order, and makes a store's content of them."""
+    """Collects events, file by file and in reading order, and makes a store's content of them.
+
+    Attributes:
+        files: to be filled by the caller, in the order in which `add` numbers them.
+        unreadable: to be filled by the caller.
+        n_events: events added so far.
+    """
 
     def __init__(self) -> None:
         self.files: list[LogFile] = []
         self.unreadable: list[Unreadable] = []
+        self.n_events = 0
         self._partitions: dict[tuple[str, int], _PartitionBuilder] = {}
         self._spelling: dict[str, str] = {}
-
-    @property
-    def n_events(self) -> int:
-        """Events added so far."""
-        return sum(p.n_rows for p in self._partitions.values())
 
     def add(self, event: FlatEvent, file: int, record_id: int, position: int) -> None:
         """Adds an event of file number `file`; `record_id` counts if the event itself has none.
@@ -154,9 +159,13 @@ class StoreBuilder:
         key = (event.channel.lower(), event.event_id)
         partition = self._partitions.get(key)
         if partition is None:
-            channel = self._spelling.setdefault(key[0], event.channel)
+            if len(self._partitions) >= MAX_PARTITIONS:
+                raise StoreError(f"the logs have over {MAX_PARTITIONS} pairs of channel and EventID")
+            channel = self._spelling.setdefault(key[0], render(event.channel)[0])
             partition = self._partitions[key] = _PartitionBuilder(channel, event.event_id)
-        partition.add(event, file, record_id if event.record_id is None else event.record_id, position)
+        number = record_id if event.record_id is None else event.record_id
+        partition.add(event, file, number if number < 2**63 else -1, position)
+        self.n_events += 1
 
     def finish(self, fingerprint: str) -> MemoryContent:
         """The content. Partitions are sorted by channel, without case, and EventID. The builder is used up."""

@@ -213,6 +213,12 @@ class Column:
         codes = self.codes[row : row + 1] if offsets is None else self.codes[offsets[row] : offsets[row + 1]]
         return [None if c == self.n_values else self.value(int(c)) for c in codes if c != ABSENT]
 
+    def typed_cells(self, row: int) -> list[Scalar]:
+        """The values of a row with the types that the event gave them: [] if absent, None for null."""
+        offsets = self.parts.offsets
+        codes = self.codes[row : row + 1] if offsets is None else self.codes[offsets[row] : offsets[row + 1]]
+        return [self.typed_value(int(code)) for code in codes if code != ABSENT]
+
     def find_all(self, needle: bytes, *, cased: bool = False, among: Iterable[int] | None = None) -> list[int]:
         """Codes, ascending, of the values in whose separated form `needle` occurs.
 
@@ -225,6 +231,8 @@ class Column:
             blob, starts = (self.text, self.cased_starts) if cased else (self.lower, self.lower_starts)
             find = blob.find
             return [c for c in among if find(needle, starts[c] - 1, starts[c + 1]) >= 0]
+        if needle in (b"", SEP):
+            return list(range(self.n_values))
         if cased and self.parts.text is not self.parts.lower:
             return _scan(self.text, self.cased_starts, needle, 0, len(self.text))
         if self._index is None or len(needle) < 3:

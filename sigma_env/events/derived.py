@@ -3,7 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
-from sigma_env.events.column import ABSENT, Cell, Column, Scalar, assemble, build_parts
+from sigma_env.events.column import ABSENT, Cell, Column, assemble, build_parts
 
 PROCESS_CREATION = "process_creation"
 
@@ -31,7 +31,7 @@ def coalesce(name: str, first: Column, second: Column) -> Column:
     cells: list[Cell] = []
     rows: list[int] = []
     for row, use_second in enumerate(missing.tolist()):
-        values = typed_cells(second if use_second else first, row)
+        values = (second if use_second else first).typed_cells(row)
         if values:
             rows.append(row)
             cells.append(values[0] if len(values) == 1 else values)
@@ -94,10 +94,3 @@ def _first_codes(column: Column) -> npt.NDArray[np.int32]:
     filled = np.diff(offsets) > 0
     firsts[filled] = column.codes[offsets[:-1][filled]]
     return firsts
-
-
-def typed_cells(column: Column, row: int) -> list[Scalar]:
-    """The values of a row with the types that the event gave them: [] if absent, None for null."""
-    offsets = column.parts.offsets
-    codes = column.codes[row : row + 1] if offsets is None else column.codes[offsets[row] : offsets[row + 1]]
-    return [column.typed_value(int(code)) for code in codes if code != ABSENT]

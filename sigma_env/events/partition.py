@@ -11,7 +11,6 @@ from sigma_env.events.derived import (
     PROCESS_CREATION_FIELDS,
     coalesce,
     process_user,
-    typed_cells,
 )
 
 _SYSTEM_WINS = "EventID"
@@ -94,7 +93,7 @@ class Partition:
         cells: dict[str, Cell] = {}
         for name in names:
             column = self.column(name, view)
-            values = [] if column is None else typed_cells(column, row)
+            values = [] if column is None else column.typed_cells(row)
             if values:
                 cells[name] = values[0] if len(values) == 1 else values
         return cells

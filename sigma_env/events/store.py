@@ -13,7 +13,6 @@ import numpy.typing as npt
 from sigma_env.errors import StoreError
 from sigma_env.events.column import Cell
 from sigma_env.events.content import LogFile, MemoryContent, Refs, StoreContent, Unreadable
-from sigma_env.events.derived import typed_cells
 from sigma_env.events.flatten import NO_TIME
 from sigma_env.events.partition import Partition
 from sigma_env.events.ref import EventRef
@@ -190,9 +189,17 @@ class EventStore:
         time = int(self._content.refs.time[row])
         return None if time == NO_TIME else _EPOCH + timedelta(microseconds=time)
 
+    def time_range(self) -> tuple[datetime | None, datetime | None]:
+        """The times of the first and the last event; None if no event has one."""
+        times = self._content.refs.time
+        times = times[times != NO_TIME]
+        if not len(times):
+            return None, None
+        return _EPOCH + timedelta(microseconds=int(times.min())), _EPOCH + timedelta(microseconds=int(times.max()))
+
     def computer(self, row: int) -> str:
         """System/Computer, "" if the event has none."""
         partition = self.partition_of(row)
         column = partition.system_column("Computer")
-        values = [] if column is None else typed_cells(column, row - partition.base)
+        values = [] if column is None else column.typed_cells(row - partition.base)
         return str(values[0]) if values and values[0] is not None else ""
