@@ -6,7 +6,7 @@ from email.utils import formatdate
 from pathlib import Path
 
 import pytest
-from served import Forge, Handler, cut, ranged, status, whole
+from served import Answer, Forge, Handler, cut, ranged, status, whole
 
 from sigma_env.corpora.download import DownloadPolicy, download
 from sigma_env.errors import SourceError
@@ -47,6 +47,7 @@ def test_a_file_arrives_whole_and_alone(forge: Forge, target: Path, waits: Waits
     assert target.read_bytes() == BODY
     assert names(target) == ["a.tar.gz"]
     assert waits == []
+    assert forge.requests[0][1]["Accept-Encoding"] == "identity"
 
 
 def test_progress_ends_at_the_files_size(forge: Forge, target: Path) -> None:
@@ -212,6 +213,17 @@ def test_a_range_that_begins_elsewhere_is_not_appended(forge: Forge, target: Pat
     download(url(forge), target, policy=waits.policy())
     assert forge.ranges == [None, "bytes=100000-", None]
     assert target.read_bytes() == BODY
+
+
+def test_a_server_may_give_the_rest_piece_by_piece(forge: Forge, target: Path, waits: Waits) -> None:
+    def piece(start: int, end: int) -> Answer:
+        span = f"bytes {start}-{end - 1}/{len(BODY)}"
+        return lambda handler: handler.answer(206, BODY[start:end], Content_Range=span)
+
+    forge.script = [ranged(BODY, at=100_000), piece(100_000, 200_000), piece(200_000, len(BODY))]
+    download(url(forge), target, policy=waits.policy())
+    assert target.read_bytes() == BODY
+    assert forge.ranges == [None, "bytes=100000-", "bytes=200000-"]
 
 
 def test_a_range_that_the_server_cannot_serve_is_started_over(forge: Forge, target: Path, waits: Waits) -> None:

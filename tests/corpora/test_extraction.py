@@ -159,5 +159,7 @@ def test_pinning_the_mirror_gives_the_shipped_records(
     pin.main([str(mirror), "--out", str(tmp_path)])
     for source in catalogue().sources.values():
         written = gzip.decompress((tmp_path / blob_file_name(source.name)).read_bytes()).decode()
-        assert parse_blobs(written) == load_blobs(source.name)
-    assert capsys.readouterr().out.count("; 0 new, 0 gone, 0 changed") == 3
+        # What is recorded is what every archive has; a forge's also has the files that are named unverified.
+        recorded = {path: blob for path, blob in parse_blobs(written).items() if source.unverified_entry(path) is None}
+        assert recorded == load_blobs(source.name)
+    assert capsys.readouterr().out.count(" new, 0 gone, 0 changed") == 3
