@@ -87,10 +87,12 @@ class Engine(Protocol):
 
     Attributes:
         name: as users choose it, such as "native".
+        semantics: the meaning that it gives to rules, such as "sigma".
         version: changes whenever the same rule on the same store may match other events; part of every truth's key.
     """
 
     name: str
+    semantics: str
     version: str
 
     def match(self, rules: Sequence[Rule], store: EventStore) -> list[Matches | Unsupported]:
