@@ -190,10 +190,12 @@ def _request(
             if url.startswith("https:") and response.url.scheme != "https":
                 raise SourceError(f"{url}: redirects to {response.url}, which is not encrypted")
             _check_status(url, response, part)
-            continued = response.status_code == 206
-            if continued:
-                _check_continues(response, part, have, state)
-            return _receive(url, response, part, have if continued else 0, policy, progress)
+            if response.status_code == 206:
+                total = _check_continues(response, part, have, state)
+            else:
+                have, total = 0, _number(response.headers.get("Content-Length"))
+            _receive(url, response, part, have, total, policy, progress)
+            return have > 0
     except httpx.UnsupportedProtocol:
         raise
     except httpx.TransportError as fault:
@@ -214,8 +216,8 @@ def _check_status(url: str, response: httpx.Response, part: _Part) -> None:
     raise SourceError(f"{url}: status {status} {response.reason_phrase}: {hint}, or use --mirror")
 
 
-def _check_continues(response: httpx.Response, part: _Part, have: int, state: _PartState | None) -> None:
-    """Discards the part unless the answer begins where the part ends, in the same file."""
+def _check_continues(response: httpx.Response, part: _Part, have: int, state: _PartState | None) -> int | None:
+    """Discards the part unless the answer begins where the part ends, in the same file; returns that file's size."""
     span = re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", response.headers.get("Content-Range", ""))
     etag = response.headers.get("ETag")
     changed = state is not None and (
@@ -225,6 +227,7 @@ def _check_continues(response: httpx.Response, part: _Part, have: int, state: _P
     if span is None or int(span[1]) != have or changed:
         part.discard()
         raise _Transient("the server's file is not the one that was begun", wait=0.0)
+    return _number(span[2])
 
 
 def _receive(
@@ -232,12 +235,11 @@ def _receive(
     response: httpx.Response,
     part: _Part,
     have: int,
+    total: int | None,
     policy: DownloadPolicy,
     progress: ByteProgress | None,
-) -> bool:
-    """Appends the body to the part's first ``have`` bytes."""
-    length = response.headers.get("Content-Length", "")
-    total = have + int(length) if re.fullmatch(r"[0-9]{1,15}", length) else None
+) -> None:
+    """Appends the body to the part's first ``have`` bytes; ``total`` is the size that the file should get."""
     size = have
     if not have:
         # Before the new state is saved: old bytes under it would be taken for the new file's.
@@ -258,7 +260,11 @@ def _receive(
         raise SourceError(f"{url}: refused: more than {policy.max_bytes} bytes, which no source's archive has")
     if total is not None and size != total:
         raise _Transient(f"the answer ended after {size} of {total} bytes")
-    return have > 0
+
+
+def _number(text: str | None) -> int | None:
+    """Reads a header's number of bytes, None if it has none."""
+    return int(text) if text is not None and re.fullmatch(r"[0-9]{1,15}", text) else None
 
 
 def _retry_after(response: httpx.Response) -> float | None:

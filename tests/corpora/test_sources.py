@@ -127,7 +127,7 @@ def test_a_continued_download_that_does_not_fit_together_is_repeated(sample: Pat
 
 def test_a_continued_download_that_is_refused_is_repeated(sample: Path, forge: Forge) -> None:
     """What is put together of two requests may mix two files, so its refusal says nothing of the forge's own."""
-    forge.script = [ranged(WRONG, at=500), ranged(WRONG), ranged(GOOD)]
+    forge.script = [ranged(WRONG, at=200), ranged(WRONG), ranged(GOOD)]
     assert fetch(policy=NO_WAIT)[0].origin == "download"
     assert len(forge.requests) == 3
 
