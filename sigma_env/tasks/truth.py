@@ -54,6 +54,11 @@ class IgnoredEvents:
         self._twins = [twins(partition) for partition in store.partitions]
         self._repeated = [_repeated(groups) for groups in self._twins]
 
+    @property
+    def common(self) -> Matches:
+        """What a task ignores in every partition in which its reference has nothing to say."""
+        return Matches({index: rows for index, rows in enumerate(self._repeated) if rows})
+
     def of(self, rule: Rule, true: Matches, visible: Iterable[EventRef] = ()) -> Matches:
         """The ignored events of a task.
 
@@ -65,7 +70,7 @@ class IgnoredEvents:
         shown = Matches.from_rows(self._store, [self._store.row(ref) for ref in visible])
         unfit = self._undecided.undecided(rule) | contradicting(rule.logsource, self._store)
         affected = true | shown | unfit
-        bits = {index: rows for index, rows in enumerate(self._repeated) if rows and index not in affected.bits}
+        bits = {index: rows for index, rows in self.common.bits.items() if index not in affected.bits}
         for index in affected.bits:
             sets = (m.bits.get(index, 0) for m in (true, shown, unfit))
             if ignored := _ignored_rows(self._twins[index], *sets):

@@ -14,7 +14,8 @@ from sigma_env.engines.base import Matches
 from sigma_env.engines.native import NativeEngine, evaluate
 from sigma_env.events.column import pack_bits
 from sigma_env.events.store import EventStore, Partition
-from sigma_env.sigma.rule import And, Exists, FieldRef, FieldTest, Node, Not, Null, Or, Rule, Selection, Value
+from sigma_env.sigma.rule import And, Exists, FieldRef, FieldTest, Node, Not, Null, Rule, Selection, Value
+from sigma_env.tasks.tree import fields_of
 
 
 class Bounds(NamedTuple):
@@ -29,24 +30,6 @@ class Schema(NamedTuple):
 
     partition: Partition
     rows: int
-
-
-def fields_of(node: Node) -> frozenset[str]:
-    """The fields that a condition tests or refers to."""
-    return frozenset(_fields_of(node))
-
-
-def _fields_of(node: Node) -> Iterator[str]:
-    if isinstance(node, FieldTest):
-        if node.field is not None:
-            yield node.field
-        for value in node.values:
-            yield from (p.field for p in value.alternatives if isinstance(p, FieldRef))
-    elif isinstance(node, And | Or):
-        for child in node.children:
-            yield from _fields_of(child)
-    else:
-        yield from _fields_of(node.child)
 
 
 def schemas(partition: Partition) -> list[Schema]:

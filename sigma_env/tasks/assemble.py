@@ -1,0 +1,203 @@
+"""Rules, requests and a store → tasks with their truth and split; the same for every dataset."""
+
+from collections.abc import Callable, Sequence
+from typing import Final, NamedTuple
+
+from sigma_env.engines.base import Matches, Unsupported
+from sigma_env.engines.native import NativeEngine
+from sigma_env.events.store import EventStore
+from sigma_env.sigma.answer import parse_answer
+from sigma_env.sigma.files import LoadedRule
+from sigma_env.sigma.rule import Rule
+from sigma_env.sigma.taxonomy import select
+from sigma_env.tasks.difficulty import difficulty
+from sigma_env.tasks.requests import coverage
+from sigma_env.tasks.rewrite import fenced, to_yaml
+from sigma_env.tasks.split import Profile, assign, clusters, word_pairs
+from sigma_env.tasks.task import Split, Task
+from sigma_env.tasks.tree import field_tests
+from sigma_env.tasks.truth import IgnoredEvents, Truth
+from sigma_env.tasks.truth_table import EngineKey, TruthTable, why_left_out
+
+BuildProgress = Callable[[str, int, int], None]
+"""Called with what is being done, how much of it is done, and how much there is."""
+
+_CHECKED_EVERY: Final = 16
+
+
+class Candidate(NamedTuple):
+    """A rule that may become a task.
+
+    Attributes:
+        source: where it comes from, as the task will say.
+        loaded: the rule, or why it is none.
+        text: its YAML, one document.
+        request: the analyst's words; "" if there are none.
+        persona: who asks.
+        licence: of the rule.
+    """
+
+    source: str
+    loaded: LoadedRule
+    text: str
+    request: str
+    persona: str = "rule_text"
+    licence: str = ""
+
+
+class LeftOut(NamedTuple):
+    """A rule that became no task: the reason for the count, and what a person would want to know."""
+
+    source: str
+    reason: str
+    detail: str
+
+
+class Assembly(NamedTuple):
+    """What became of the candidates; the tasks are sorted by id."""
+
+    tasks: tuple[Task, ...]
+    table: TruthTable
+    left_out: tuple[LeftOut, ...]
+    clusters: tuple[int, ...]
+
+
+class _Scored(NamedTuple):
+    candidate: Candidate
+    rule: Rule
+    truth: Truth
+
+
+def assemble(
+    candidates: Sequence[Candidate], store: EventStore, seed: int, progress: BuildProgress | None = None
+) -> Assembly:
+    """Makes a task of every candidate that can be scored.
+
+    Args:
+        candidates: rules with requests.
+        store: the events.
+        seed: of the splits.
+        progress: is told how far it is.
+
+    Raises:
+        EngineError: the engine failed.
+    """
+    engine = NativeEngine()
+    ignored = IgnoredEvents(store)
+    runnable, left_out = _runnable(candidates)
+    scored = _score(runnable, store, engine, ignored, left_out, progress)
+    profiles = [profile(one.candidate.text, one.candidate.request, one.rule, one.truth, store) for one in scored]
+    sides = assign(profiles, seed)
+    truths: dict[str, Truth] = {}
+    tasks: list[Task] = []
+    for number, (one, side) in enumerate(zip(scored, sides, strict=True)):
+        _tell(progress, "rating tasks", number, len(scored))
+        task = _task(one, difficulty(one.rule, one.truth, store, engine), side)
+        truths[task.id] = one.truth
+        tasks.append(task)
+    _tell(progress, "rating tasks", len(scored), len(scored))
+    tasks.sort(key=lambda task: task.id)
+    table = TruthTable.of(EngineKey.of(engine), ignored, truths, {})
+    sizes = sorted((len(group) for group in clusters(profiles)), reverse=True)
+    return Assembly(tuple(tasks), table, tuple(left_out), tuple(sizes))
+
+
+def _runnable(candidates: Sequence[Candidate]) -> tuple[list[tuple[Candidate, Rule]], list[LeftOut]]:
+    """The candidates that can be asked for and run, and the others."""
+    good: list[tuple[Candidate, Rule]] = []
+    left_out: list[LeftOut] = []
+    for candidate in candidates:
+        source, loaded = candidate.source, candidate.loaded
+        rule = loaded.rule
+        if rule is None:
+            left_out.append(LeftOut(source, str(loaded.status), str(loaded.reason)))
+        elif not (selected := select(rule.logsource)).targets:
+            note = selected.note or "the logsource selects no Windows event"
+            left_out.append(LeftOut(source, "no_event_source", note))
+        elif not candidate.request:
+            left_out.append(LeftOut(source, "no_request", "it has neither title nor description to ask for it with"))
+        else:
+            good.append((candidate, rule))
+    return good, left_out
+
+
+def _score(
+    runnable: Sequence[tuple[Candidate, Rule]],
+    store: EventStore,
+    engine: NativeEngine,
+    ignored: IgnoredEvents,
+    left_out: list[LeftOut],
+    progress: BuildProgress | None,
+) -> list[_Scored]:
+    """Runs the rules; those that cannot be scored go to `left_out`."""
+    scored: list[_Scored] = []
+    seen: dict[tuple[str, str], str] = {}
+    for number, (candidate, rule) in enumerate(runnable):
+        _tell(progress, "running rules", number, len(runnable))
+        [found] = engine.match([rule], store)
+        truth = Truth(found, ignored.of(rule, found)) if isinstance(found, Matches) and found else None
+        reason = why_left_out(found, truth)
+        if truth is None or reason is not None:
+            kind = "unsupported" if isinstance(found, Unsupported) else "nothing_scored" if found else "no_match"
+            left_out.append(LeftOut(candidate.source, kind, str(reason)))
+        elif (fault := _fault_of_answer(candidate, rule, seen)) is not None:
+            left_out.append(fault)
+        else:
+            scored.append(_Scored(candidate, rule, truth))
+    _tell(progress, "running rules", len(runnable), len(runnable))
+    return scored
+
+
+def _fault_of_answer(candidate: Candidate, rule: Rule, seen: dict[tuple[str, str], str]) -> LeftOut | None:
+    """Why the reference is no good as an answer: it costs too much for one, or another task asks for the same."""
+    reference = to_yaml(rule.document)
+    answer = parse_answer(fenced(reference))
+    if answer.status != "ok":
+        return LeftOut(candidate.source, "no_answer", f"no answer may be like this rule: {answer.reason}")
+    first = seen.setdefault((reference, candidate.request), candidate.source)
+    if first != candidate.source:
+        return LeftOut(candidate.source, "duplicate", f"same detection and request as {first}")
+    return None
+
+
+def _task(one: _Scored, hardness: float, side: Split) -> Task:
+    candidate, rule, _ = one
+    parts = rule.logsource._asdict()
+    return Task(
+        request=candidate.request,
+        persona=candidate.persona,
+        reference=candidate.text,
+        logsource={part: name for part, name in parts.items() if name is not None},
+        split=side,
+        source=candidate.source,
+        author=rule.meta.author or "",
+        licence=candidate.licence,
+        coverage=coverage(candidate.request, rule),
+        difficulty=hardness,
+        tags=rule.meta.tags,
+    )
+
+
+def profile(text: str, request: str, rule: Rule, truth: Truth, store: EventStore) -> Profile:
+    """What makes a task like another.
+
+    Args:
+        text: the reference's YAML.
+        request: the analyst's words.
+        rule: the reference, with its title and description.
+        truth: of the task.
+        store: the events.
+    """
+    about = f"{rule.meta.title}\n{rule.meta.description or ''}"
+    values = (value.written for test in field_tests(rule.condition) for value in test.values)
+    return Profile(
+        key=text,
+        words=word_pairs(request) | word_pairs(about),
+        values=frozenset(str(value).lower() for value in values),
+        events=frozenset(truth.scored.rows(store).tolist()),
+    )
+
+
+def _tell(progress: BuildProgress | None, doing: str, done: int, total: int) -> None:
+    if progress is not None and (done % _CHECKED_EVERY == 0 or done == total):
+        progress(doing, done, total)
