@@ -122,16 +122,19 @@ def _trace_field(test: FieldTest, event: Event) -> Trace:
     values = [None] if test.field is None else event.values(test.field)
     seen = tuple(event.every_value()) if test.field is None else tuple(values)
     present = test.field is None or bool(values)
+    lowered = [text if text is None else text.lower() for text in seen]
     held = []
     for value in test.values:
-        holds, text = _value_on(value, seen, present, event)
+        holds, text = _value_on(value, seen, lowered, present, event)
         if holds:
             held.append((value, text))
     holds = len(held) == len(test.values) if test.all else bool(held)
     return Trace(test, holds != test.negated, (), () if test.field is None else seen, tuple(held))
 
 
-def _value_on(value: Value, seen: Sequence[str | None], present: bool, event: Event) -> tuple[bool, str | None]:
+def _value_on(
+    value: Value, seen: Sequence[str | None], lowered: Sequence[str | None], present: bool, event: Event
+) -> tuple[bool, str | None]:
     """Whether a written value holds on a field's values, and on which of them."""
     for pattern in value.alternatives:
         if isinstance(pattern, Null):
@@ -141,20 +144,21 @@ def _value_on(value: Value, seen: Sequence[str | None], present: bool, event: Ev
             if pattern.present == present:
                 return True, None
         else:
-            for text in seen:
-                if text is None:
-                    continue
-                if isinstance(pattern, FieldRef):
-                    if _refers(pattern, text, event):
-                        return True, text
-                elif value_holds(pattern, text):
+            for text, lower in zip(seen, lowered, strict=True):
+                if text is not None and lower is not None and _accepts(pattern, text, lower, event):
                     return True, text
     return False, None
 
 
-def _refers(pattern: FieldRef, text: str, event: Event) -> bool:
+def _accepts(pattern: Pattern, text: str, lower: str, event: Event) -> bool:
+    if isinstance(pattern, Text):
+        return _text_holds(pattern.op, text if pattern.cased else lower, pattern.text)
+    return _refers(pattern, lower, event) if isinstance(pattern, FieldRef) else value_holds(pattern, text)
+
+
+def _refers(pattern: FieldRef, lower: str, event: Event) -> bool:
     others = [other for other in event.values(pattern.field) if other is not None]
-    return any(_text_holds(pattern.op, text.lower(), other.lower()) for other in others)
+    return any(_text_holds(pattern.op, lower, other.lower()) for other in others)
 
 
 def value_holds(pattern: Pattern, text: str) -> bool:

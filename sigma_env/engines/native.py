@@ -11,7 +11,7 @@ from weakref import WeakKeyDictionary
 
 from sigma_env.engines.base import Matches, Unsupported, bit_positions
 from sigma_env.engines.patterns import codes_of
-from sigma_env.errors import EngineError
+from sigma_env.engines.plan import AllOf, Alternatives, Leaf, NoneOf, Plan, plan_of
 from sigma_env.events.column import Column
 from sigma_env.events.store import EventStore, Partition
 from sigma_env.sigma.rule import (
@@ -22,7 +22,6 @@ from sigma_env.sigma.rule import (
     FieldTest,
     LogSource,
     Node,
-    Not,
     Null,
     Or,
     Rule,
@@ -49,6 +48,7 @@ class NativeEngine:
     """Matches in process, with the meaning of the Sigma specification."""
 
     name = "native"
+    semantics = "sigma"
     version = "1"
 
     def __init__(self) -> None:
@@ -61,6 +61,7 @@ class NativeEngine:
     def match_rule(self, rule: Rule, store: EventStore) -> Matches:
         """The events of the store that one rule matches."""
         bits: dict[int, int] = {}
+        plan: Plan | None = None
         view = rule.logsource.category
         ids = required_event_ids(rule.condition)
         for partition, provider in self._selected(rule.logsource, store):
@@ -68,8 +69,10 @@ class NativeEngine:
                 continue
             domain = (1 << partition.n_rows) - 1
             if provider is not None:
-                domain = _field_test(provider, partition, view, domain)
-            found = domain and evaluate(rule.condition, partition, view, domain)
+                domain = evaluate(provider, partition, view, domain)
+            if plan is None:
+                plan = plan_of(rule.condition)
+            found = domain and _run(plan, partition, view, domain)
             if found:
                 bits[partition.index] = found
         return Matches(bits)
@@ -146,80 +149,78 @@ def evaluate(node: Node, partition: Partition, view: str | None, domain: int) ->
         view: the rule's category, which decides what some field names mean.
         domain: the rows to decide; the result is a subset.
     """
-    if isinstance(node, FieldTest):
-        return _field_test(node, partition, view, domain)
-    if isinstance(node, Selection):
-        return evaluate(node.child, partition, view, domain)
-    if isinstance(node, And):
-        for child in node.children:
-            domain = evaluate(child, partition, view, domain)
+    return _run(plan_of(node), partition, view, domain)
+
+
+def _run(plan: Plan, partition: Partition, view: str | None, domain: int) -> int:
+    if isinstance(plan, Leaf):
+        found = _leaf(plan, partition, view, domain)
+        return domain & ~found if plan.negated else found
+    if isinstance(plan, AllOf):
+        for child in plan.children:
+            domain = _run(child, partition, view, domain)
             if not domain:
                 return 0
         return domain
-    if isinstance(node, Or):
-        found = 0
-        for child in node.children:
-            hits = evaluate(child, partition, view, domain)
-            if hits:
-                found |= hits
-                domain &= ~hits
-                if not domain:
-                    break
-        return found
-    if isinstance(node, Not):
-        return domain & ~evaluate(node.child, partition, view, domain)
-    raise EngineError(f"the native engine has no node for {node!r}")
+    if isinstance(plan, NoneOf):
+        return domain & ~_run(plan.child, partition, view, domain)
+    found = 0
+    for child in plan.children:
+        hits = _run(child, partition, view, domain)
+        if hits:
+            found |= hits
+            domain &= ~hits
+            if not domain:
+                break
+    return found
 
 
-def _field_test(test: FieldTest, partition: Partition, view: str | None, domain: int) -> int:
-    if test.field is None:
-        found = _keywords(test, partition, view, domain)
-    else:
-        column = partition.column(test.field, view)
+def _leaf(leaf: Leaf, partition: Partition, view: str | None, domain: int) -> int:
+    """Rows of the domain on which every group of alternatives holds."""
+    column = None
+    if leaf.field is not None:
+        column = partition.column(leaf.field, view)
         if column is None:
-            found = domain if _holds_when_absent(test) else 0
-        elif test.all and len(test.values) > 1:
-            found = domain
-            for value in test.values:
-                found = _any_value((value,), column, partition, view, found)
-                if not found:
-                    break
+            return domain if all(map(_holds_when_absent, leaf.groups)) else 0
+    for group in leaf.groups:
+        if column is None:
+            domain = _in_any_column(group, partition, view, domain)
         else:
-            found = _any_value(test.values, column, partition, view, domain)
-    return domain & ~found if test.negated else found
+            domain = _in_column(group, column, partition, view, domain)
+        if not domain:
+            return 0
+    return domain
 
 
-def _holds_when_absent(test: FieldTest) -> bool:
-    held = [
-        any(isinstance(p, Null) or (isinstance(p, Exists) and not p.present) for p in value.alternatives)
-        for value in test.values
-    ]
-    return all(held) if test.all else any(held)
+def _holds_when_absent(group: Alternatives) -> bool:
+    return any(isinstance(p, Null) or (isinstance(p, Exists) and not p.present) for p in group.others)
 
 
-def _any_value(values: Sequence[Value], column: Column, partition: Partition, view: str | None, domain: int) -> int:
-    """Rows of the domain on which any of the values holds."""
-    candidates = _few_candidates(column, domain)
-    codes: list[int] = []
+def _in_column(group: Alternatives, column: Column, partition: Partition, view: str | None, domain: int) -> int:
+    """Rows of the domain on which any of the alternatives holds."""
+    among = _few_candidates(column, domain)
+    codes = column.find_any(group.needles, among) if group.needles else []
+    if group.cased:
+        codes += column.find_any_cased(group.cased, among)
     rows = 0
-    for value in values:
-        for pattern in value.alternatives:
-            if isinstance(pattern, Null):
-                rows |= ~column.rows_filled
-            elif isinstance(pattern, Exists):
-                rows |= column.rows_present if pattern.present else ~column.rows_present
-            elif isinstance(pattern, AnyText):
-                rows |= column.rows_filled
-            elif isinstance(pattern, FieldRef):
-                rows |= _field_ref(pattern, column, partition, view, domain)
-            else:
-                codes += codes_of(pattern, column, candidates)
+    for pattern in group.others:
+        if isinstance(pattern, Null):
+            rows |= ~column.rows_filled
+        elif isinstance(pattern, Exists):
+            rows |= column.rows_present if pattern.present else ~column.rows_present
+        elif isinstance(pattern, AnyText):
+            rows |= column.rows_filled
+        elif isinstance(pattern, FieldRef):
+            rows |= _field_ref(pattern, column, partition, view, domain)
+        else:
+            codes += codes_of(pattern, column, among)
     if codes:
         rows |= column.rows_with(codes)
     return domain & rows
 
 
 def _few_candidates(column: Column, domain: int) -> set[int] | None:
+    """The values of the rows that are left, if they are so few that looking at each is less work."""
     if column.n_values <= _FEW_ROWS or domain.bit_count() > _FEW_ROWS:
         return None
     rows = []
@@ -228,6 +229,19 @@ def _few_candidates(column: Column, domain: int) -> set[int] | None:
         rows.append(low.bit_length() - 1)
         domain ^= low
     return column.codes_in(rows)
+
+
+def _in_any_column(group: Alternatives, partition: Partition, view: str | None, domain: int) -> int:
+    """Rows of the domain on which any of the keywords is in some value of the event."""
+    found = 0
+    for column in partition.keyword_columns():
+        hits = _in_column(group, column, partition, view, domain)
+        if hits:
+            found |= hits
+            domain &= ~hits
+            if not domain:
+                break
+    return found
 
 
 def _field_ref(pattern: FieldRef, column: Column, partition: Partition, view: str | None, domain: int) -> int:
@@ -249,26 +263,3 @@ _FIELD_REF_TESTS: dict[TextOp, Callable[[str, str], bool]] = {
     "endswith": lambda text, other: text.endswith(other),
     "contains": lambda text, other: other in text,
 }
-
-
-def _keywords(test: FieldTest, partition: Partition, view: str | None, domain: int) -> int:
-    """Rows on which some value of the event holds each keyword, or any of them."""
-    if not test.all:
-        return _in_any_column(test.values, partition, view, domain)
-    for value in test.values:
-        domain = _in_any_column((value,), partition, view, domain)
-        if not domain:
-            return 0
-    return domain
-
-
-def _in_any_column(values: Sequence[Value], partition: Partition, view: str | None, domain: int) -> int:
-    found = 0
-    for column in partition.keyword_columns():
-        hits = _any_value(values, column, partition, view, domain)
-        if hits:
-            found |= hits
-            domain &= ~hits
-            if not domain:
-                break
-    return found

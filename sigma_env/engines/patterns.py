@@ -7,6 +7,7 @@ from typing import Any
 
 import re2
 
+from sigma_env.engines.plan import needle_of
 from sigma_env.errors import EngineError
 from sigma_env.events.column import SEP, Column
 from sigma_env.sigma.regex import compile_regex
@@ -37,19 +38,6 @@ def codes_of(pattern: Pattern, column: Column, candidates: Iterable[int] | None 
     if isinstance(pattern, Cidr):
         return _cidr_codes(pattern, column)
     raise EngineError(f"the native engine has no leaf for {pattern!r}")
-
-
-def needle_of(pattern: Text) -> bytes:
-    """The bytes to look for in a column's text, anchored as the pattern is."""
-    op = pattern.op
-    text = pattern.text.encode()
-    if op == "contains":
-        return text
-    if op == "endswith":
-        return text + SEP
-    if op == "startswith":
-        return SEP + text
-    return SEP + text + SEP
 
 
 def glob_to_regex(parts: tuple[str | Wildcard, ...]) -> str:

@@ -220,24 +220,31 @@ class Column:
         return [self.typed_value(int(code)) for code in codes if code != ABSENT]
 
     def find_all(self, needle: bytes, *, cased: bool = False, among: Iterable[int] | None = None) -> list[int]:
-        """Codes, ascending, of the values in whose separated form `needle` occurs.
+        """Codes of the values in whose separated form `needle` occurs, each once.
 
         Args:
             needle: encoded text, lower-cased unless `cased`; with SEP in front or behind it is anchored there.
             cased: search the values in their own case.
             among: if given, look at these codes only.
         """
+        return self.find_any_cased((needle,), among) if cased else self.find_any((needle,), among)
+
+    def find_any(self, needles: Iterable[bytes], among: Iterable[int] | None = None) -> list[int]:
+        """Codes of the values in which any of the needles occurs; a code may come twice. See `find_all`."""
         if among is not None:
-            blob, starts = (self.text, self.cased_starts) if cased else (self.lower, self.lower_starts)
-            find = blob.find
-            return [c for c in among if find(needle, starts[c] - 1, starts[c + 1]) >= 0]
-        if needle in (b"", SEP):
-            return list(range(self.n_values))
-        if cased and self.parts.text is not self.parts.lower:
-            return _scan(self.text, self.cased_starts, needle, 0, len(self.text))
-        if self._index is None or len(needle) < 3:
-            return _scan(self.lower, self.lower_starts, needle, 0, len(self.lower))
-        return self._scan_blocks(needle)
+            return _look_at(self.lower, self.lower_starts, needles, among)
+        if self._index is None:
+            return _scan(self.lower, self.lower_starts, needles)
+        found: list[int] = []
+        for needle in needles:
+            found += self._scan_blocks(needle) if len(needle) > 2 else _scan(self.lower, self.lower_starts, (needle,))
+        return found
+
+    def find_any_cased(self, needles: Iterable[bytes], among: Iterable[int] | None = None) -> list[int]:
+        """Like `find_any`, in the values' own case."""
+        if among is not None:
+            return _look_at(self.text, self.cased_starts, needles, among)
+        return _scan(self.text, self.cased_starts, needles)
 
     @cached_property
     def cased_starts(self) -> Sequence[int]:
@@ -267,7 +274,8 @@ class Column:
                 high += 1
             blocks &= -1 << high
             # A block begins with the separator before its first value, which is also its neighbour's last byte.
-            found += _scan(self.lower, self.lower_starts, needle, bounds[low] - 1, bounds[min(high, len(bounds) - 1)])
+            end = bounds[min(high, len(bounds) - 1)]
+            found += _scan(self.lower, self.lower_starts, (needle,), bounds[low] - 1, end)
         return found
 
 
@@ -276,16 +284,29 @@ def pack_bits(flags: npt.NDArray[np.bool_]) -> int:
     return int.from_bytes(np.packbits(flags, bitorder="little").tobytes(), "little")
 
 
-def _scan(blob: bytes, starts: Sequence[int], needle: bytes, begin: int, end: int) -> list[int]:
+def _scan(
+    blob: bytes, starts: Sequence[int], needles: Iterable[bytes], begin: int = 0, end: int | None = None
+) -> list[int]:
+    """Codes of the values in `blob[begin:end]` that hold a needle, searching all of it for each."""
     found: list[int] = []
     find = blob.find
-    at = find(needle, begin, end)
-    while at >= 0:
-        # An anchored needle begins on the separator, one before the value that it is in.
-        code = bisect_right(starts, at + (needle[:1] == SEP)) - 1
-        found.append(code)
-        at = find(needle, starts[code + 1] - 1, end)
+    if end is None:
+        end = len(blob)
+    for needle in needles:
+        at = find(needle, begin, end)
+        while at >= 0:
+            # An anchored needle begins on the separator, one before the value that it is in.
+            code = bisect_right(starts, at + (needle[:1] == SEP)) - 1
+            found.append(code)
+            at = find(needle, starts[code + 1] - 1, end)
     return found
+
+
+def _look_at(blob: bytes, starts: Sequence[int], needles: Iterable[bytes], among: Iterable[int]) -> list[int]:
+    """Those of the codes whose values hold a needle."""
+    find = blob.find
+    spans = [(code, starts[code] - 1, starts[code + 1]) for code in among]
+    return [code for needle in needles for code, begin, end in spans if find(needle, begin, end) >= 0]
 
 
 def block_bounds(starts: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
