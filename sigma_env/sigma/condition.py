@@ -1,12 +1,11 @@
 """The condition of a detection: text → expression → tree over the selections.
 
 The grammar is pySigma 2's, to the letter, also where it surprises: operators are lower case; a
-word in an operand's place is a name, even `and`; `not` before nothing it could negate is a name;
-the pattern of `1 of` has no hyphen.
+word in an operand's place is a name, even `and`, but not `not`; the pattern of `1 of` has no hyphen.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Final, Literal, NamedTuple, TypeAlias
 
@@ -47,16 +46,14 @@ _SPACE: Final = re.compile(r"[ \t\r\n]*")
 _NAME: Final = re.compile(r"[A-Za-z0-9_-]+")
 _ONLY_NAME: Final = re.compile(r"[ \t\r\n]*([A-Za-z0-9_-]+)[ \t\r\n]*\Z")
 _OF: Final = re.compile(r"(1|any|all)(?![A-Za-z0-9_$])[ \t\r\n]*of(?![A-Za-z0-9_$])[ \t\r\n]*([A-Za-z0-9_*]+)")
-_OPERATOR: Final = {
-    "and": re.compile(r"[ \t\r\n]*(?<![A-Za-z0-9_-])and(?![A-Za-z0-9_-])"),
-    "or": re.compile(r"[ \t\r\n]*(?<![A-Za-z0-9_-])or(?![A-Za-z0-9_-])"),
-}
+_AND: Final = re.compile(r"(?<![A-Za-z0-9_-])and(?![A-Za-z0-9_-])")
+_OR: Final = re.compile(r"(?<![A-Za-z0-9_-])or(?![A-Za-z0-9_-])")
 _NOT: Final = re.compile(r"not(?![A-Za-z0-9_-])")
 _AGGREGATION: Final = re.compile(r"[ \t\r\n]*(?:count|min|max|avg|sum|near)\b")
 
 
 class _Reader:
-    """A recursive descent over one text. Each method returns None, where it read nothing, with `at` unchanged."""
+    """A recursive descent over one text; `at` is where it stands."""
 
     def __init__(self, text: str, depth: int) -> None:
         self.text = text
@@ -67,34 +64,25 @@ class _Reader:
         self.at = _SPACE.match(self.text, self.at).end()  # type: ignore[union-attr]  # matches the empty text
         return self.at
 
-    def joined(self, operator: Literal["and", "or"]) -> Expression | None:
-        operand = self.negated() if operator == "and" else self.joined("and")
-        if operand is None:
-            return None
-        operands = [operand]
-        while found := _OPERATOR[operator].match(self.text, self.at):
-            before, self.at = self.at, found.end()
-            operand = self.negated() if operator == "and" else self.joined("and")
-            if operand is None:
-                self.at = before
-                break
-            operands.append(operand)
-        return operands[0] if len(operands) == 1 else Junction(operator, tuple(operands))
+    def disjunction(self) -> Expression:
+        operands = [self.conjunction()]
+        while found := _OR.match(self.text, self.skip()):
+            self.at = found.end()
+            operands.append(self.conjunction())
+        return operands[0] if len(operands) == 1 else Junction("or", tuple(operands))
 
-    def negated(self) -> Expression | None:
+    def conjunction(self) -> Expression:
+        operands = [self.operand()]
+        while found := _AND.match(self.text, self.skip()):
+            self.at = found.end()
+            operands.append(self.operand())
+        return operands[0] if len(operands) == 1 else Junction("and", tuple(operands))
+
+    def operand(self) -> Expression:
         start = self.skip()
         if found := _NOT.match(self.text, start):
             self.at = found.end()
-            self.descend()
-            operand = self.negated()
-            self.depth_left += 1
-            if operand is not None:
-                return Negation(operand)
-            self.at = start
-        return self.operand()
-
-    def operand(self) -> Expression | None:
-        start = self.skip()
+            return Negation(self.deeper(self.operand))
         if found := _OF.match(self.text, start):
             self.at = found.end()
             return Of(found[1], found[2])
@@ -102,21 +90,25 @@ class _Reader:
             self.at = found.end()
             return Name(found[0])
         if not self.text.startswith("(", start):
-            return None
+            raise self.error("here a selection, '1 of', 'all of', 'not' or '(' must stand")
         self.at = start + 1
-        self.descend()
-        inside = self.joined("or")
-        self.depth_left += 1
-        if inside is not None and self.text.startswith(")", self.skip()):
-            self.at += 1
-            return inside
-        self.at = start
-        return None
+        inside = self.deeper(self.disjunction)
+        if not self.text.startswith(")", self.skip()):
+            raise self.error(_what_is_wrong(self.text[self.at :], "')' is missing"))
+        self.at += 1
+        return inside
 
-    def descend(self) -> None:
+    def deeper(self, read: Callable[[], Expression]) -> Expression:
         self.depth_left -= 1
         if self.depth_left < 0:
             raise TooComplex("condition: parentheses and 'not' are nested too deeply; flatten it")
+        inside = read()
+        self.depth_left += 1
+        return inside
+
+    def error(self, problem: str) -> InvalidRule:
+        where = f"at character {self.at + 1}" if self.at < len(self.text) else "at its end"
+        return InvalidRule(f"condition '{_shortened(self.text)}', {where}: {problem}")
 
 
 @lru_cache(maxsize=1024)
@@ -131,13 +123,13 @@ def parse_condition(text: str, depth: int) -> Expression:
         InvalidRule: The text is no condition; the message says where it stops being one.
         TooComplex: It nests too deeply.
     """
-    if only := _ONLY_NAME.match(text):
+    if (only := _ONLY_NAME.match(text)) and only[1] != "not":
         return Name(only[1])
     reader = _Reader(text, depth)
-    expression = reader.joined("or")
-    if expression is not None and reader.skip() == len(text):
-        return expression
-    raise InvalidRule(f"condition '{_shortened(text)}': {_what_is_wrong(text, reader.at, expression is None)}")
+    expression = reader.disjunction()
+    if reader.skip() < len(text):
+        raise reader.error(_what_is_wrong(text[reader.at :], "here 'and', 'or' or the end must stand"))
+    return expression
 
 
 def split_aggregation(text: str) -> tuple[str, str | None]:
@@ -224,18 +216,14 @@ def _spend(budget: list[int], leaves: int) -> None:
         raise TooComplex("condition: names too many selections; write fewer 'of'")
 
 
-def _what_is_wrong(text: str, at: int, nothing_read: bool) -> str:
-    rest = text[at:].lstrip()
-    if nothing_read and not rest:
-        return "it is empty; name a selection"
+def _what_is_wrong(rest: str, otherwise: str) -> str:
+    """What a person most likely meant by the text where the condition stops making sense."""
     word = (_NAME.match(rest) or [""])[0]
-    if word in ("AND", "OR", "NOT", "And", "Or", "Not"):
+    if word.lower() in ("and", "or", "not"):
         return f"operators are written in lower case: '{word.lower()}', not '{word}'"
     if word == "of":
-        return "only '1 of', 'any of' and 'all of' exist"
-    if word in ("and", "or"):
-        return f"'{word}' at character {len(text) - len(rest) + 1} has nothing after it"
-    return f"cannot be read from character {len(text) - len(rest) + 1} on: '{_shortened(rest)}'"
+        return "only '1 of', 'any of' and 'all of' exist, each with a name, a pattern or 'them'"
+    return otherwise
 
 
 def _shortened(text: str) -> str:

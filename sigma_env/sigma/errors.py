@@ -51,3 +51,7 @@ class UnsupportedRule(RuleError):
         super().__init__(reason)
         self.rule = rule
         self.logsource = logsource if rule is None else rule.logsource
+
+
+class RulesNotFound(SigmaEnvError, FileNotFoundError):
+    """A rule file or folder that was named does not exist."""

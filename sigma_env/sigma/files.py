@@ -5,7 +5,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from sigma_env.sigma.errors import BadYaml, FaultStatus, InvalidRule, RuleError
+from sigma_env.sigma.errors import BadYaml, FaultStatus, InvalidRule, RuleError, RulesNotFound
 from sigma_env.sigma.limits import RULE_LIMITS, Limits
 from sigma_env.sigma.parser import parse_rule
 from sigma_env.sigma.rule import Meta, Rule
@@ -44,7 +44,7 @@ def load_rules(paths: Iterable[Path], limits: Limits = RULE_LIMITS) -> list[Load
         limits: Caps on one rule.
 
     Raises:
-        FileNotFoundError: A path does not exist.
+        RulesNotFound: A path does not exist.
     """
     return [loaded for path in rule_files(paths) for loaded in parse_rule_file(path, limits)]
 
@@ -53,7 +53,7 @@ def rule_files(paths: Iterable[Path]) -> Iterator[Path]:
     """The files that `load_rules` reads.
 
     Raises:
-        FileNotFoundError: A path does not exist.
+        RulesNotFound: A path does not exist.
     """
     for path in paths:
         if path.is_dir():
@@ -61,7 +61,7 @@ def rule_files(paths: Iterable[Path]) -> Iterator[Path]:
         elif path.exists():
             yield path
         else:
-            raise FileNotFoundError(f"no rule file or folder at {path}")
+            raise RulesNotFound(f"no rule file or folder at {path}")
 
 
 def parse_rule_file(path: Path, limits: Limits = RULE_LIMITS) -> list[LoadedRule]:

@@ -17,6 +17,7 @@ from sigma_env.sigma.rule import And, FieldTest, LogSource, Meta, Node, Or, Rege
 _NO_META: Final = Meta()
 _SCALARS: Final = frozenset({str, int, float, bool, type(None)})
 _DATES: Final = {"date": "date", "datetime": "time"}
+_NO_VALUES: Final = "the list of values is empty; give a value, or null for an absent field"
 _CONDITION: Final = "condition"
 _TIMEFRAME: Final = "timeframe"
 _KEYWORD_CHAIN: Final = NO_MODIFIERS._replace(op="contains")
@@ -121,13 +122,14 @@ class _Detection:
                 continue
             if type(name) is not str:
                 raise InvalidRule(f"the selection {name!r:.40} has a name that is {_kind(name)}; quote it")
-            if name == _TIMEFRAME:
-                self.refuse("'timeframe' belongs to aggregations, which are not served; leave it out")
-                continue
             try:
-                selections[name] = Selection(name, self.definition(definition, limits.yaml_depth))
+                selection = Selection(name, self.definition(definition, limits.yaml_depth))
             except RuleError as error:
                 raise type(error)(f"selection '{name:.100}': {error}") from None
+            if name == _TIMEFRAME:
+                self.refuse("'timeframe' belongs to aggregations, which are not served; leave it out")
+            else:
+                selections[name] = selection
         if not selections:
             raise InvalidRule("'detection' has no selection; write one beside 'condition'")
         return selections
@@ -147,6 +149,8 @@ class _Detection:
             tests = tuple([self.field_test(key, values) for key, values in definition.items()])
             return tests[0] if len(tests) == 1 else And(tests)
         if isinstance(definition, list):
+            if not definition:
+                raise InvalidRule(_NO_VALUES)
             if all(type(item) in _SCALARS for item in definition):
                 return self.test(None, _KEYWORD_CHAIN, definition)
             children = tuple([self.definition(item, depth - 1) for item in definition])
@@ -155,6 +159,9 @@ class _Detection:
 
     def field_test(self, key: Any, values: Any) -> FieldTest:
         """One line of a mapping."""
+        written = values if isinstance(values, list) else [values]
+        if not written:
+            raise InvalidRule(f"field '{key!s:.100}': {_NO_VALUES}")
         if key is None:
             field, chain = None, _KEYWORD_CHAIN
         elif type(key) is str:
@@ -162,14 +169,12 @@ class _Detection:
         else:
             raise InvalidRule(f"the field {key!r:.40} is {_kind(key)}; quote it")
         try:
-            return self.test(field, chain, values if isinstance(values, list) else [values])
+            return self.test(field, chain, written)
         except RuleError as error:
             raise type(error)(f"field '{key}': {error}") from None
 
     def test(self, field: str | None, chain: Chain, written: list[Any]) -> FieldTest:
         """A field (None: keywords) and its values."""
-        if not written:
-            raise InvalidRule("the list of values is empty; give a value, or null for an absent field")
         limits = self.limits
         self._tests += 1
         self._values += len(written)
