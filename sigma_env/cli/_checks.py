@@ -1,4 +1,7 @@
-"""What ``sigma-env doctor`` looks at, one function per subject. A check changes nothing and never uses the network."""
+"""What ``sigma-env doctor`` looks at, one function per subject. No check uses the network.
+
+None changes anything either, but that the embedded dataset is put together in the cache when it is first used.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
+
+from sigma_env.errors import SigmaEnvError
 
 State = Literal["ok", "missing", "broken"]
 
@@ -62,7 +67,7 @@ def all_findings() -> list[Finding]:
         try:
             findings.extend(check(group))
         except Exception as error:
-            what = f"{type(error).__name__}: {error}"
+            what = str(error) if isinstance(error, SigmaEnvError) else f"{type(error).__name__}: {error}"
             findings.append(Finding(group, check.__name__.strip("_"), "broken", what, required=required))
     return findings
 
@@ -90,6 +95,43 @@ def _packages(group: str) -> Iterator[Finding]:
     yield Finding(group, "packages", "ok", ", ".join(there), required=True)
     if absent:
         yield Finding(group, "packages", "broken", f"not installed: {', '.join(absent)}", "make setup", True)
+
+
+def _starter(group: str) -> Iterator[Finding]:
+    from sigma_env.scoring.scorer import Scorer
+    from sigma_env.tasks.dataset import load_dataset
+    from sigma_env.tasks.names import STARTER
+    from sigma_env.tasks.reference import reference_answer
+
+    dataset = load_dataset(STARTER)
+    scorer = Scorer(dataset)
+    task = dataset.playable(scorer.engine)[0]
+    score = scorer.score(task, reference_answer(task))
+    found = f"{len(dataset.tasks)} tasks; a reference answer earns {score.reward:.1f} of {scorer.max_reward:.1f}"
+    if score.reward == scorer.max_reward:
+        yield Finding(group, STARTER, "ok", found, required=True)
+    else:
+        yield Finding(group, STARTER, "broken", found, f"sigma-env validate {STARTER}", True)
+
+
+def _datasets(group: str) -> Iterator[Finding]:
+    from sigma_env.corpora.cache import cache_root
+    from sigma_env.errors import DatasetError, DatasetNotBuilt
+    from sigma_env.tasks.folder import read_manifest
+    from sigma_env.tasks.names import SIGMAHQ_REAL, STARTER, how_to_build
+
+    folder = cache_root() / "datasets"
+    built = {entry.name for entry in folder.iterdir() if not entry.name.startswith(".")} if folder.is_dir() else set()
+    for name in sorted((built | {SIGMAHQ_REAL}) - {STARTER}):
+        command = f"sigma-env build {name}" if name == SIGMAHQ_REAL else how_to_build(name)
+        try:
+            manifest = read_manifest(name)
+        except DatasetNotBuilt:
+            yield Finding(group, name, "missing", "not built, or by another version", command)
+        except DatasetError as error:
+            yield Finding(group, name, "broken", str(error), command)
+        else:
+            yield Finding(group, name, "ok", f"{manifest.tasks:,} tasks on {manifest.store.events:,} events")
 
 
 def _cache(group: str) -> Iterator[Finding]:
@@ -209,6 +251,8 @@ def _megabytes(size: int) -> str:
 _CHECKS: tuple[tuple[str, Callable[[str], Iterator[Finding]], bool], ...] = (
     ("Program", _python, True),
     ("Program", _packages, True),
+    ("Datasets", _starter, True),
+    ("Datasets", _datasets, False),
     ("Data", _cache, False),
     ("Data", _mirror, False),
     ("Data", _sources, False),

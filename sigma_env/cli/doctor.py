@@ -15,9 +15,9 @@ def doctor(
 ) -> None:
     """Say what is here, what is missing, and the command that gets it.
 
-    It looks at Python and the packages, plays one task of the embedded dataset, and looks at the cache, the public
-    sources, datasets and event stores, Chainsaw, a GPU, and the names of API keys that are set (never their values).
-    It changes nothing and uses no network.
+    It looks at Python and the packages, plays one task of the embedded dataset, and looks at the other datasets, the
+    cache, the public sources, event stores, Chainsaw, a GPU, and the names of API keys that are set (never their
+    values). It uses no network.
 
     "missing" is no fault: only what you want to do with it needs it. "broken" is there and does not work.
 

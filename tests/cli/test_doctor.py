@@ -13,6 +13,8 @@ import pytest
 from sigma_env.cli import _app, _checks
 from sigma_env.corpora.catalogue import catalogue
 from sigma_env.corpora.extract import MANIFEST_NAME, SourceManifest
+from sigma_env.tasks.folder import MANIFEST
+from sigma_env.tasks.manifest import Clusters, Manifest, StoreUsed
 
 SECRET = "sk-do-not-print-me"
 
@@ -80,6 +82,27 @@ def test_a_fetched_source_is_told_with_its_licence(cache: Path) -> None:
     (folder / MANIFEST_NAME).write_text(manifest.model_dump_json(), encoding="utf-8")
     assert finding("sigma").state == "ok"
     assert finding("sigma").found == "1,234 files, 5.6 MB, licence: Detection Rule License 1.1"
+
+
+def test_built_datasets_are_told_with_their_size(cache: Path) -> None:
+    assert (finding("sigmahq-real").state, finding("sigmahq-real").mend) == ("missing", "sigma-env build sigmahq-real")
+    (cache / "datasets" / "mine").mkdir(parents=True)
+    manifest = Manifest(
+        name="mine",
+        seed=0,
+        engine=("native", "sigma", "1"),
+        logs=(),
+        store=StoreUsed(fingerprint="f", events=5_000, files=2, unreadable=0),
+        rules_read=70,
+        tasks=60,
+        left_out={"no_match": 10},
+        splits={"train": 60},
+        clusters=Clusters(count=60, largest=1),
+    )
+    (cache / "datasets" / "mine" / MANIFEST).write_text(manifest.model_dump_json(), encoding="utf-8")
+    assert (finding("mine").state, finding("mine").found) == ("ok", "60 tasks on 5,000 events")
+    (cache / "datasets" / "mine" / MANIFEST).write_text("{", encoding="utf-8")
+    assert (finding("mine").state, finding("mine").mend) == ("broken", "sigma-env build mine --rules PATH --logs PATH")
 
 
 def test_the_cache_is_told_with_its_size(cache: Path) -> None:
