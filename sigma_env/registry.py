@@ -8,8 +8,9 @@ from typing import Annotated, Any, Final
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from sigma_env.engines.choose import check_engine, check_semantics
 from sigma_env.errors import RegistryError
-from sigma_env.scoring.options import check_engine, check_semantics, check_weights
+from sigma_env.scoring.options import check_weights
 from sigma_env.tasks.task import Split
 
 FILE_NAME: Final = "envs_registry.yaml"

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 import time
 from collections.abc import Callable, Iterable
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -25,7 +26,7 @@ _REASONS_SHOWN = 10
 def match(
     rules: Annotated[list[Path], typer.Option("--rules", help="Rule file or folder of .yml files; repeatable.")],
     logs: Annotated[list[Path], typer.Option("--logs", help="EVTX file or folder; repeatable.")],
-    engine: Annotated[Literal["native"], typer.Option(help="Who runs the rules.")] = "native",
+    engine: Annotated[str, typer.Option(help="Who runs the rules; 'native' runs them in process.")] = "native",
     jsonl: Annotated[bool, typer.Option("--jsonl", help="Print a JSON object per match (default if piped).")] = False,
     table: Annotated[bool, typer.Option("--table", help="Print a table (default on a terminal).")] = False,
     count: Annotated[bool, typer.Option("--count", help="Print the number of matches per rule.")] = False,
@@ -67,16 +68,15 @@ def match(
     """
     if jsonl + table + count > 1:
         raise typer.BadParameter("give one of --jsonl, --table and --count")
+    _check_engine(engine)
     begins, ends = _time(begin, "--from"), _time(end, "--to")
+    gc.disable()  # what is made here stays until the end, and collecting it takes as long as matching
     run = _Run()
     loaded, not_run = _load_rules(run, rules, level, status, tag, rule_id)
     store = _open_store(run, logs)
-    from sigma_env.engines.rule_cache import no_collection
-
-    with no_collection():
-        hunted = _hunt(run, loaded, store, begins, ends)
-        with run.phase("output"):
-            _print(hunted, "jsonl" if jsonl else "table" if table else "count" if count else None)
+    hunted = _hunt(run, engine, loaded, store, begins, ends)
+    with run.phase("output"):
+        _print(hunted, "jsonl" if jsonl else "table" if table else "count" if count else None)
     not_run += hunted.not_run
     rules_run = len(hunted.rules) - len(hunted.not_run)
     _name_losses(not_run, store)
@@ -87,6 +87,16 @@ def match(
         raise typer.Exit(1)
     if fail_on_match and hunted.matches:
         raise typer.Exit(3)
+
+
+def _check_engine(name: str) -> None:
+    from sigma_env.engines.choose import check_engine
+    from sigma_env.errors import OptionError
+
+    try:
+        check_engine(name)
+    except OptionError as error:
+        raise typer.BadParameter(f"--engine: {error}") from None
 
 
 class _Run:
@@ -149,12 +159,14 @@ def _open_store(run: _Run, logs: list[Path]) -> EventStore:
             return build([LogRoot(path) for path in logs], progress)
 
 
-def _hunt(run: _Run, rules: list[LoadedRule], store: EventStore, begin: datetime | None, end: datetime | None) -> Hunt:
+def _hunt(
+    run: _Run, engine: str, rules: list[LoadedRule], store: EventStore, begin: datetime | None, end: datetime | None
+) -> Hunt:
     with run.phase("match"):
+        from sigma_env.engines.choose import make_engine
         from sigma_env.engines.hunt import hunt
-        from sigma_env.engines.native import NativeEngine
 
-        return hunt(rules, store, NativeEngine(), begin, end)
+        return hunt(rules, store, make_engine(engine), begin, end)
 
 
 def _print(hunted: Hunt, form: str | None) -> None:

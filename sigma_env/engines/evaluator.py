@@ -6,7 +6,7 @@ its judge in property tests, labels simulated events a second time, and explains
 
 import ipaddress
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, TypeAlias
 
 from sigma_env.engines.patterns import compare, parse_number
 from sigma_env.errors import EngineError
@@ -34,6 +34,8 @@ from sigma_env.sigma.rule import (
     Value,
     Wildcard,
 )
+
+_FIELDREF = "fieldref"
 
 
 class Event(Protocol):
@@ -106,22 +108,39 @@ class Trace(NamedTuple):
     held: tuple[tuple[Value, str | None], ...] = ()
 
 
-def trace(node: Node, event: Event) -> Trace:
+Memo: TypeAlias = dict[tuple[int, tuple[str | None, ...]], Trace]
+"""Lines evaluated before, by identity and the values seen: for many events of one rule, which must live on."""
+
+_MEMO_SIZE = 10_000
+
+
+def trace(node: Node, event: Event, memo: Memo | None = None) -> Trace:
     """Evaluates a condition on an event, every line of it."""
     if isinstance(node, FieldTest):
-        return _trace_field(node, event)
+        return _trace_field(node, event, memo)
     if isinstance(node, Selection | Not):
-        child = trace(node.child, event)
+        child = trace(node.child, event, memo)
         return Trace(node, child.holds if isinstance(node, Selection) else not child.holds, (child,))
-    children = tuple(trace(child, event) for child in node.children)
+    children = tuple([trace(child, event, memo) for child in node.children])
     held = [child.holds for child in children]
     return Trace(node, all(held) if isinstance(node, And) else any(held), children)
 
 
-def _trace_field(test: FieldTest, event: Event) -> Trace:
-    values = [None] if test.field is None else event.values(test.field)
-    seen = tuple(event.every_value()) if test.field is None else tuple(values)
-    present = test.field is None or bool(values)
+def _trace_field(test: FieldTest, event: Event, memo: Memo | None) -> Trace:
+    seen = tuple(event.every_value()) if test.field is None else tuple(event.values(test.field))
+    if memo is None or _FIELDREF in test.modifiers:  # what a reference comes to depends on another field
+        return _evaluated(test, seen, event)
+    key = (id(test), seen)
+    found = memo.get(key)
+    if found is None:
+        if len(memo) >= _MEMO_SIZE:
+            memo.clear()
+        found = memo[key] = _evaluated(test, seen, event)
+    return found
+
+
+def _evaluated(test: FieldTest, seen: tuple[str | None, ...], event: Event) -> Trace:
+    present = test.field is None or bool(seen)
     lowered = [text if text is None else text.lower() for text in seen]
     held = []
     for value in test.values:
@@ -238,17 +257,17 @@ class Hit(NamedTuple):
     value: str | None
 
 
-def hits(node: Node, event: Event, selection: str = "") -> Iterator[Hit]:
+def hits(node: Node, event: Event, memo: Memo, selection: str = "") -> Iterator[Hit]:
     """The lines by which an event that matches the node did so; nothing from below a `not`."""
     if isinstance(node, And):
         for child in node.children:
-            yield from hits(child, event, selection)
+            yield from hits(child, event, memo, selection)
     elif isinstance(node, Selection):
-        yield from hits(node.child, event, node.name)
+        yield from hits(node.child, event, memo, node.name)
     elif isinstance(node, Or):
         for child in node.children:
-            if trace(child, event).holds:
-                yield from hits(child, event, selection)
+            if trace(child, event, memo).holds:
+                yield from hits(child, event, memo, selection)
     elif isinstance(node, FieldTest):
-        for value, text in _trace_field(node, event).held:
+        for value, text in _trace_field(node, event, memo).held:
             yield Hit(selection, node.field, value.written, text)

@@ -1,14 +1,15 @@
 """Many rules over a store, as a hunter wants the outcome: every match in order, and what was not run."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
 
 import numpy as np
 
 from sigma_env.engines.base import Engine, Matches, Unsupported
-from sigma_env.engines.evaluator import StoredEvent, hits
+from sigma_env.engines.evaluator import Memo, StoredEvent, hits
 from sigma_env.events.flatten import NO_TIME
 from sigma_env.events.store import EventStore
 from sigma_env.sigma.files import LoadedRule
@@ -80,6 +81,7 @@ class Match:
     rule: Rule
     store: EventStore
     row: int
+    memo: Memo = field(default_factory=dict, repr=False, compare=False)
 
     def matched_on(self) -> list[dict[str, str | None]]:
         """The lines of the rule that made it match: selection, field, the event's value, the rule's pattern."""
@@ -91,7 +93,7 @@ class Match:
                 "value": None if hit.value is None else hit.value[:_LONGEST_VALUE],
                 "pattern": None if hit.pattern is None else str(hit.pattern),
             }
-            for hit in hits(self.rule.condition, event)
+            for hit in hits(self.rule.condition, event, self.memo)
         ]
 
     def as_json(self) -> dict[str, object]:
@@ -131,10 +133,11 @@ class Hunt(NamedTuple):
     store: EventStore
 
     def __iter__(self) -> Iterator[Match]:  # type: ignore[override]
+        memos: defaultdict[int, Memo] = defaultdict(dict)
         for place, row in self.matches:
             loaded = self.rules[place]
             assert loaded.rule is not None
-            yield Match(loaded, loaded.rule, self.store, row)
+            yield Match(loaded, loaded.rule, self.store, row, memos[place])
 
 
 def hunt(

@@ -57,7 +57,8 @@ def _place(files: Sequence[Path]) -> Path | None:
     digest = hashlib.blake2b(_language(), digest_size=16)
     try:
         for file in files:
-            content = file.read_bytes()
+            with open(file, "rb") as stream:  # noqa: PTH123 - thousands of files
+                content = stream.read()
             digest.update(f"{file.name}\0{len(content)}\0".encode("utf-8", "surrogateescape"))
             digest.update(content)
         return rules_dir() / f"{_PREFIX}{digest.hexdigest()}.pickle"
