@@ -87,6 +87,17 @@ class NativeEngine:
         return scopes
 
 
+def selects(logsource: LogSource, store: EventStore, row: int) -> bool:
+    """Whether a logsource by itself selects the event in a global row."""
+    partition = store.partition_of(row)
+    bit = 1 << (row - partition.base)
+    return any(
+        provider is None or evaluate(provider, partition, logsource.category, bit)
+        for scope, provider in _scopes(select(logsource).targets, store)
+        if scope is partition
+    )
+
+
 def _scopes(targets: Sequence[Target], store: EventStore) -> list[_Scope]:
     found: dict[tuple[int, str | None], _Scope] = {}
     for target in targets:

@@ -56,11 +56,25 @@ def tree(found: Trace, *, colour: bool = False) -> str:
     return "\n".join(_lines(found, "", "", colour))
 
 
+def mark(holds: bool, *, colour: bool = False) -> str:
+    """✓ or ✗, green or red with `colour` (ANSI)."""
+    sign = "✓" if holds else "✗"
+    return f"\033[{32 if holds else 31}m{sign}\033[0m" if colour else sign
+
+
+def as_dict(found: Trace) -> dict[str, object]:
+    """A trace as JSON-able data: kind, holds, and children or the line's field, wanted and seen."""
+    node = found.node
+    if isinstance(node, FieldTest):
+        held = [{"pattern": value.written, "value": text} for value, text in found.held]
+        return {"kind": "field", "holds": found.holds, "line": describe(node), "seen": list(found.seen), "held": held}
+    kind = type(node).__name__.lower()
+    name = {"name": node.name} if isinstance(node, Selection) else {}
+    return {"kind": kind, **name, "holds": found.holds, "children": [as_dict(child) for child in found.children]}
+
+
 def _lines(found: Trace, lead: str, below: str, colour: bool) -> Iterator[str]:
-    mark = "✓" if found.holds else "✗"
-    if colour:
-        mark = f"\033[{32 if found.holds else 31}m{mark}\033[0m"
-    yield f"{lead}{mark} {_label(found)}"
+    yield f"{lead}{mark(found.holds, colour=colour)} {_label(found)}"
     for i, child in enumerate(found.children):
         last = i == len(found.children) - 1
         yield from _lines(child, below + ("└─ " if last else "├─ "), below + ("   " if last else "│  "), colour)
