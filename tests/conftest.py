@@ -9,10 +9,14 @@ from pathlib import Path
 import pytest
 
 from sigma_env.corpora import ensure_sources
+from sigma_env.corpora.cache import CACHE_VARIABLE
 from sigma_env.corpora.catalogue import catalogue
 from sigma_env.corpora.extract import MANIFEST_NAME
 from sigma_env.corpora.sources import MIRROR_VARIABLE
 from sigma_env.errors import SourceError
+from sigma_env.tasks.dataset import Dataset, load_dataset
+from tests.small import NAME as SMALL
+from tests.small import build_small
 
 
 @pytest.fixture(scope="session")
@@ -44,3 +48,20 @@ def packed(folder: Path) -> Path:
                 if part.name != MANIFEST_NAME:
                     archive.add(part, f"{source.top_folder}/{part.name}")
     return folder
+
+
+@pytest.fixture(scope="session")
+def small_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A cache that holds the dataset `small`."""
+    folder = tmp_path_factory.mktemp("small")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(CACHE_VARIABLE, str(folder / "cache"))
+        build_small(folder)
+    return folder / "cache"
+
+
+@pytest.fixture
+def small(small_cache: Path, monkeypatch: pytest.MonkeyPatch) -> Dataset:
+    """The dataset `small`, which environments find under this name too."""
+    monkeypatch.setenv(CACHE_VARIABLE, str(small_cache))
+    return load_dataset(SMALL)

@@ -129,6 +129,11 @@ class LogsourceCheck:
                 yield channel
 
 
+def selects(logsource: LogSource, channel: str, event_id: int) -> bool:
+    """Whether a logsource by itself selects events of a channel and EventID."""
+    return any(_holds(target, channel, event_id, None) for target in select(logsource).targets)
+
+
 def _holds(target: Target, channel: str, event_id: int, folding: Folding | None) -> bool:
     """Whether the pair is in S of a rule with this target and condition."""
     if target.channel is not None and target.channel.lower() != channel.lower():

@@ -1,0 +1,152 @@
+"""Reference agents: what a reward is worth shows beside what the cheapest answers earn.
+
+All but `empty` know more than a model may: the reference, or the truth. They are yardsticks, not players.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Final, NamedTuple
+
+from sigma_env.engines.base import Matches
+from sigma_env.errors import OptionError
+from sigma_env.scoring.options import weighted
+from sigma_env.scoring.scorer import Scorer
+from sigma_env.scoring.yardstick import Yardstick, run
+from sigma_env.sigma.answer import parse_answer
+from sigma_env.sigma.rule import FieldTest, Glob, LogSource, Node, Not, Rule, Selection, Text
+from sigma_env.tasks.reference import reference_answer, reference_rule
+from sigma_env.tasks.rewrite import fenced, to_yaml
+from sigma_env.tasks.task import Task
+
+AGENT_NAMES: Final = ("oracle", "one-literal", "eventid-only", "constant", "empty")
+
+
+class Agent(NamedTuple):
+    """Answers tasks.
+
+    Attributes:
+        name: one of AGENT_NAMES.
+        about: what it does, for people.
+        answer: gives its text for a task.
+    """
+
+    name: str
+    about: str
+    answer: Callable[[Task], str]
+
+
+class Constant(NamedTuple):
+    """One answer for every task, and what it earns on average."""
+
+    answer: str
+    reward: float
+    iou: float
+
+
+def make_agent(name: str, scorer: Scorer, tasks: Sequence[Task]) -> Agent:
+    """Makes an agent.
+
+    Args:
+        name: one of AGENT_NAMES.
+        scorer: of the dataset.
+        tasks: the tasks that it will be asked; `constant` chooses its answer for them.
+
+    Raises:
+        OptionError: there is no such agent.
+    """
+    if name == "oracle":
+        return Agent(name, "the reference itself", reference_answer)
+    if name == "one-literal":
+        return Agent(name, "the reference's logsource and its longest text, contained in its field", one_literal)
+    if name == "eventid-only":
+        about = "the reference's logsource and the EventIDs of the true events"
+        return Agent(name, about, lambda task: _event_ids_only(scorer.yardstick(task)))
+    if name == "constant":
+        best = best_constant(scorer, tasks)
+        return Agent(name, "the one answer that earns most when it is given to every task", lambda _: best.answer)
+    if name == "empty":
+        return Agent(name, "no text at all", lambda _: "")
+    raise OptionError(f"unknown agent {name!r}; there is {', '.join(AGENT_NAMES)}")
+
+
+def one_literal(task: Task) -> str:
+    """A rule with the reference's logsource and one line: the longest text that its condition asks for.
+
+    Texts under an odd number of `not` don't count, of equally long ones the first does. A reference without any
+    text (only regular expressions, numbers and the like) gives every event of its logsource.
+    """
+    rule = reference_rule(task)
+    found = max(_literals(rule.condition, asked_for=True), key=lambda found: len(found[1]), default=None)
+    if found is None:
+        return _rule(rule.logsource, {"EventID": "*"})
+    field, literal = found
+    escaped = literal.replace("\\", "\\\\").replace("*", "\\*").replace("?", "\\?")
+    return _rule(rule.logsource, [escaped] if field is None else {f"{field}|contains": escaped})
+
+
+def _literals(node: Node, *, asked_for: bool) -> Iterator[tuple[str | None, str]]:
+    if isinstance(node, FieldTest):
+        if asked_for != node.negated:
+            for value in node.values:
+                for pattern in value.alternatives:
+                    if isinstance(pattern, Text):
+                        yield node.field, pattern.text
+                    elif isinstance(pattern, Glob):
+                        yield from ((node.field, part) for part in pattern.parts if isinstance(part, str))
+    elif isinstance(node, Selection | Not):
+        yield from _literals(node.child, asked_for=asked_for == isinstance(node, Selection))
+    else:
+        for child in node.children:
+            yield from _literals(child, asked_for=asked_for)
+
+
+def _event_ids_only(yardstick: Yardstick) -> str:
+    ids = sorted({event_id for _, event_id in yardstick.check.true_pairs})
+    return _rule(yardstick.reference.logsource, {"EventID": ids[0] if len(ids) == 1 else ids})
+
+
+def _rule(logsource: LogSource, selection: object) -> str:
+    parts = {name: value for name, value in logsource._asdict().items() if value is not None}
+    return fenced(to_yaml({"logsource": parts, "detection": {"selection": selection, "condition": "selection"}}))
+
+
+def best_constant(scorer: Scorer, tasks: Sequence[Task]) -> Constant:
+    """The answer that earns most if it is given to every task.
+
+    It is sought among: every event of each reference's logsource; there, every event of each EventID that
+    some task's scored true events have; and each reference. Of equally good ones the first is taken.
+
+    Args:
+        scorer: of the dataset.
+        tasks: at least one.
+    """
+    yardsticks = [scorer.yardstick(task) for task in tasks]
+    answers = list(dict.fromkeys([*_whole_logsources(yardsticks), *map(reference_answer, tasks)]))
+    rules = [parse_answer(answer).rule for answer in answers]
+    runnable = [(answer, rule) for answer, rule in zip(answers, rules, strict=True) if rule is not None]
+    found = run(scorer.engine, [rule for _, rule in runnable], scorer.dataset.store)
+    constants = [
+        _constant(answer, rule, matches, yardsticks, scorer)
+        for (answer, rule), matches in zip(runnable, found, strict=True)
+        if isinstance(matches, Matches)
+    ]
+    return max(constants, key=lambda constant: constant.reward)
+
+
+def _whole_logsources(yardsticks: Sequence[Yardstick]) -> Iterator[str]:
+    for yardstick in yardsticks:
+        yield _rule(yardstick.reference.logsource, {"EventID": "*"})
+        for _, event_id in yardstick.check.true_pairs:
+            yield _rule(yardstick.reference.logsource, {"EventID": event_id})
+
+
+def _constant(answer: str, rule: Rule, matches: Matches, yardsticks: Sequence[Yardstick], scorer: Scorer) -> Constant:
+    reward = iou = 0.0
+    for yardstick in yardsticks:
+        components = {
+            "yaml_valid": 1.0,
+            "logsource_correct": float(yardstick.check.correct(rule.logsource, rule.condition)),
+            "iou": yardstick.count(matches).iou,
+        }
+        reward += weighted(components, scorer.weights)
+        iou += components["iou"]
+    return Constant(answer, reward / len(yardsticks), iou / len(yardsticks))
