@@ -35,6 +35,7 @@ class Candidate(NamedTuple):
         request: the analyst's words; "" if there are none.
         persona: who asks.
         licence: of the rule.
+        coverage: what the request discloses, as its author knows; None: measure it.
     """
 
     source: str
@@ -43,6 +44,7 @@ class Candidate(NamedTuple):
     request: str
     persona: str = "rule_text"
     licence: str = ""
+    coverage: float | None = None
 
 
 class LeftOut(NamedTuple):
@@ -172,7 +174,7 @@ def _task(one: _Scored, hardness: float, side: Split) -> Task:
         source=candidate.source,
         author=rule.meta.author or "",
         licence=candidate.licence,
-        coverage=coverage(candidate.request, rule),
+        coverage=coverage(candidate.request, rule) if candidate.coverage is None else candidate.coverage,
         difficulty=hardness,
         tags=rule.meta.tags,
     )

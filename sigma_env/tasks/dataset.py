@@ -4,12 +4,13 @@ import logging
 import threading
 from collections.abc import Mapping
 from functools import cached_property
+from pathlib import Path
 
 from sigma_env.corpora.cache import locks_dir, stores_dir
 from sigma_env.engines.base import Engine
 from sigma_env.errors import DatasetError, DatasetNotBuilt, StoreError
 from sigma_env.events.store import EventStore
-from sigma_env.tasks.folder import MANIFEST, dataset_folder, read_manifest, read_tasks
+from sigma_env.tasks.folder import MANIFEST, dataset_folder, read_dataset
 from sigma_env.tasks.manifest import Manifest
 from sigma_env.tasks.names import STARTER, check_name, how_to_build
 from sigma_env.tasks.task import Split, Task
@@ -18,7 +19,8 @@ from sigma_env.tasks.truth_table import EngineKey, TruthTable
 
 _log = logging.getLogger(__name__)
 
-_loaded: dict[tuple[str, str, int], "Dataset"] = {}
+_loaded: dict[Path, tuple[int, "Dataset"]] = {}
+"""By manifest: when that was written, and what it was loaded as."""
 _loading = threading.Lock()
 
 
@@ -170,8 +172,7 @@ def load_dataset(name: str = STARTER) -> Dataset:
 
             ensure_starter()
         path = dataset_folder(name) / MANIFEST
-        manifest = read_manifest(name)
-        key = (name, str(path), path.stat().st_mtime_ns)
-        if key not in _loaded:
-            _loaded[key] = Dataset(manifest, read_tasks(name))
-        return _loaded[key]
+        written = path.stat().st_mtime_ns if path.exists() else None
+        if written is None or path not in _loaded or _loaded[path][0] != written:
+            _loaded[path] = written or 0, Dataset(*read_dataset(name))
+        return _loaded[path][1]

@@ -11,6 +11,7 @@ The events are not in it: they lie in the cache of event stores, under the manif
 
 import shutil
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, ExitStack, suppress
 from pathlib import Path
 from typing import Final
 
@@ -42,10 +43,8 @@ def write_dataset(manifest: Manifest, assembly: Assembly) -> Path:
     Raises:
         OSError: the cache cannot be written.
     """
-    from filelock import FileLock
-
     target = dataset_folder(manifest.name)
-    with FileLock(locks_dir() / f"dataset-{manifest.name}.lock"):
+    with _lock(manifest.name):
         new, old = target.with_name(f".{target.name}.new"), target.with_name(f".{target.name}.old")
         for leftover in (new, old):  # of a process that died
             shutil.rmtree(leftover, ignore_errors=True)
@@ -66,6 +65,26 @@ def write_dataset(manifest: Manifest, assembly: Assembly) -> Path:
 
 def _lines(rows: Sequence[object]) -> bytes:
     return b"".join(orjson.dumps(row, option=orjson.OPT_SORT_KEYS | orjson.OPT_APPEND_NEWLINE) for row in rows)
+
+
+def read_dataset(name: str) -> tuple[Manifest, tuple[Task, ...]]:
+    """Manifest and tasks of a dataset that has been built; both of the same build.
+
+    Raises:
+        DatasetNotBuilt: see `read_manifest`.
+        DatasetError: see `read_manifest` and `read_tasks`.
+    """
+    with ExitStack() as stack:
+        with suppress(OSError):  # a cache that cannot be written is one that nobody builds in
+            stack.enter_context(_lock(name))
+        return read_manifest(name), read_tasks(name)
+
+
+def _lock(name: str) -> AbstractContextManager[object]:
+    """Held while a dataset's folder is replaced, and while one is read."""
+    from filelock import FileLock
+
+    return FileLock(locks_dir() / f"dataset-{name}.lock")
 
 
 def read_manifest(name: str) -> Manifest:
