@@ -13,7 +13,7 @@ from sigma_env.events.derived import (
     process_user,
 )
 
-_SYSTEM_WINS = "EventID"
+_SYSTEM_WINS = frozenset({"EventID", "Channel", "Provider_Name"})
 
 
 class Partition:
@@ -46,7 +46,7 @@ class Partition:
         """The values that a rule means by `field`, or None if no event of the partition can have it.
 
         Names match case-sensitively. A field of the event's data wins over an element of System of the same name,
-        as rules on the Channel of a cleared log (System 104) expect, except EventID, which says what the event is.
+        except EventID, Channel and Provider_Name, which say what the event is: a rule's logsource is judged by them.
         A name with spaces is found without them and with underscores. In Security 4688 the names of Sigma's
         category process_creation stand for 4688's own.
 
@@ -144,7 +144,7 @@ class Partition:
 
     def _own(self, name: str) -> Column | None:
         system, data = self._by_name.get(name, (None, None))
-        if system is None or (data is not None and name != _SYSTEM_WINS):
+        if system is None or (data is not None and name not in _SYSTEM_WINS):
             if data is None:
                 return None
             column = self._original(data)
