@@ -58,6 +58,8 @@ def flatten(document: Mapping[str, Any], xml: str = "") -> FlatEvent:
     Raises:
         StoreError: the document is neither, or holds something that no event can hold.
     """
+    if not isinstance(document, Mapping):
+        raise StoreError(f"a {type(document).__name__} is no event")
     event = document.get("Event")
     if event is None:
         return _flat_document(document)
@@ -111,12 +113,10 @@ def _decimal(value: Cell, default: Any) -> Any:
 def _system(elements: Mapping[str, Any]) -> dict[str, Cell]:
     fields: dict[str, Cell] = {}
     for name, value in elements.items():
-        if isinstance(value, dict):
-            tag = name[: -len(_ATTRIBUTES)] if name.endswith(_ATTRIBUTES) else name
-            if tag != name:
-                _attributes(tag, value, fields)
-            else:
-                _leaves(name, value, fields, "")
+        if isinstance(value, dict) and name.endswith(_ATTRIBUTES):
+            _attributes(name[: -len(_ATTRIBUTES)], value, fields)
+        elif isinstance(value, dict | list):
+            _leaves(name, value, fields, "")
         elif value is None and name in _ATTRIBUTE_ONLY:
             continue  # `<Security/>`: an element that says everything in its attributes, and has none
         else:

@@ -92,7 +92,7 @@ def _event(position: int, record: dict[str, Any], xml: "dict[str, Any] | _Failur
         yield Problem(position, "read as JSON only: nameless Data beside named ones would be missing")
     try:
         document = _parse(record["data"])
-        if "<Data>" in text and "<Data Name=" in text:
+        if "<Data>" in text and "<Data Name=" in text and isinstance(document.get("Event"), dict):
             _restore_unnamed(document, text)
         event = flatten(document, text)
     except (ValueError, StoreError, RecursionError) as error:
@@ -130,11 +130,12 @@ def _keep_all(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _restore_unnamed(document: dict[str, Any], xml: str) -> None:
-    body = xml[xml.find("<EventData") :]
+    body = xml[xml.find("<EventData") : xml.find("</EventData>")]
     values = [unescape(m[1] or "", {"&quot;": '"', "&apos;": "'"}) for m in _UNNAMED.finditer(body)]
-    data = document["Event"]["EventData"]
-    held = data.get("Data", [])
-    data["Data"] = [*(held if isinstance(held, list) else [held]), *values]
+    data = document["Event"].get("EventData")
+    if values and isinstance(data, dict):
+        held = data.get("Data", [])
+        data["Data"] = [*(held if isinstance(held, list) else [held]), *values]
 
 
 class _Failure(NamedTuple):
@@ -210,8 +211,6 @@ def read_json(path: Path) -> Iterator[ReadEvent | Problem]:
             try:
                 if isinstance(document, Problem):
                     raise StoreError(document.reason)
-                if not isinstance(document, dict):
-                    raise StoreError(f"the line is a JSON {type(document).__name__}, no event")
                 yield ReadEvent(position, position, flatten(document))
             except (StoreError, RecursionError) as error:
                 yield Problem(position, _reason(error))
