@@ -106,11 +106,13 @@ def test_built_datasets_are_told_with_their_size(cache: Path) -> None:
 
 
 def test_the_cache_is_told_with_its_size(cache: Path) -> None:
-    assert finding("cache").found == f"{cache}: empty"
+    [found] = _checks._cache("Data")
+    assert found.found == f"{cache}: empty"
     (cache / "stores" / "abc").mkdir(parents=True)
     (cache / "stores" / "abc" / "x").write_bytes(bytes(2_500_000))
-    assert finding("cache").found == f"{cache}: stores 2.5 MB"
-    assert finding("event stores").found == "1, 2.5 MB"
+    [found], [stores] = _checks._cache("Data"), _checks._stores("Data")
+    assert (found.state, found.found) == ("ok", f"{cache}: stores 2.5 MB")
+    assert (stores.state, stores.found) == ("ok", "1, 2.5 MB")
 
 
 def test_a_mirror_that_lacks_archives_is_broken(cache: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
