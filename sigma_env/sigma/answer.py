@@ -22,10 +22,12 @@ _FENCE: Final = re.compile(r"^([ \t]*)(`{3,}|~{3,})([^\n]*)$", re.MULTILINE)
 _YAML_NAMES: Final = frozenset({"yaml", "yml", "sigma"})
 _RULE_KEY: Final = re.compile(r"^(?:logsource|detection)[ \t]*:", re.MULTILINE)
 _BARE_START: Final = re.compile(
-    r"^(?:---|\{|(?:title|id|name|taxonomy|related|status|description|license|author|references|date|modified|tags|scope"
+    r"^(?:\{|(?:title|id|name|taxonomy|related|status|description|license|author|references|date|modified|tags|scope"
     r"|fields|falsepositives|level|correlation|filter|logsource|detection)[ \t]*:)",
     re.MULTILINE,
 )
+# A line between paragraphs, which models also write after the rule; YAML would begin a second document.
+_TRAILING_LINE: Final = re.compile(r"\n-{3,}\s*\Z")
 # After a blank line, text at the margin that is no key, list item, comment or closing bracket.
 _PROSE_AFTER: Final = re.compile(r"\n[ \t]*\n(?=[^\s#\-}\]])(?![\w.\-]+[ \t]*:(?:\s|$))")
 
@@ -55,7 +57,7 @@ def parse_answer(text: str, limits: Limits = ANSWER_LIMITS) -> Answer:
     The answer is what follows the last `</think>`, or the final channel (harmony). Its rule is the
     last fenced YAML block: fences of backticks or tildes, named yaml, yml or sigma, or nameless
     around a `logsource:` or `detection:`. Without any such block, bare YAML counts: from the first line
-    that begins with a key of Sigma, `---` or `{`, to the text after a blank line that is no YAML.
+    that begins with a key of Sigma or `{`, to the text after a blank line that is no YAML.
     Only `logsource` and `detection` are read; other keys do no harm.
 
     Args:
@@ -66,7 +68,7 @@ def parse_answer(text: str, limits: Limits = ANSWER_LIMITS) -> Answer:
     if final is None:
         return Answer("no_rule", reason=fault)
     yaml_text = find_yaml(final)
-    if yaml_text is None:
+    if yaml_text is None or not yaml_text.strip():
         reason = "the answer holds no YAML; write the rule in a block that begins with ```yaml and ends with ```"
         return Answer("no_rule", reason=reason)
     try:
@@ -97,7 +99,7 @@ def final_text(text: str) -> tuple[str | None, str | None]:
 
 def find_yaml(text: str) -> str | None:
     """The YAML of an answer: its last fenced block, or what is bare; None if there is neither."""
-    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    text = text.replace("\r\n", "\n").replace("\r", "\n").removeprefix("\ufeff")
     if "```" not in text and "~~~" not in text:
         return _bare(text)
     blocks, outside = _blocks(text)
@@ -151,5 +153,6 @@ def _bare(text: str) -> str | None:
     if start is None:
         return None
     bare = text[start.start() :]
-    end = _PROSE_AFTER.search(bare)
-    return bare if end is None else bare[: end.start() + 1]
+    if end := _PROSE_AFTER.search(bare):
+        bare = bare[: end.start() + 1]
+    return _TRAILING_LINE.sub("\n", bare)

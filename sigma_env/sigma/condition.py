@@ -42,6 +42,9 @@ class Negation(NamedTuple):
 
 Expression: TypeAlias = Name | Of | Junction | Negation
 
+# Models repeat short conditions all the time; long ones would fill the memory.
+_LONGEST_CACHED: Final = 200
+
 _SPACE: Final = re.compile(r"[ \t\r\n]*")
 _NAME: Final = re.compile(r"[A-Za-z0-9_-]+")
 _ONLY_NAME: Final = re.compile(r"[ \t\r\n]*([A-Za-z0-9_-]+)[ \t\r\n]*\Z")
@@ -111,7 +114,6 @@ class _Reader:
         return InvalidRule(f"condition '{_shortened(self.text)}', {where}: {problem}")
 
 
-@lru_cache(maxsize=1024)
 def parse_condition(text: str, depth: int) -> Expression:
     """Parse a condition without an aggregation.
 
@@ -125,11 +127,18 @@ def parse_condition(text: str, depth: int) -> Expression:
     """
     if (only := _ONLY_NAME.match(text)) and only[1] != "not":
         return Name(only[1])
+    return (_read_once if len(text) <= _LONGEST_CACHED else _read)(text, depth)
+
+
+def _read(text: str, depth: int) -> Expression:
     reader = _Reader(text, depth)
     expression = reader.disjunction()
     if reader.skip() < len(text):
         raise reader.error(_what_is_wrong(text[reader.at :], "here 'and', 'or' or the end must stand"))
     return expression
+
+
+_read_once = lru_cache(maxsize=1024)(_read)
 
 
 def split_aggregation(text: str) -> tuple[str, str | None]:
