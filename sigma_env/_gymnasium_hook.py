@@ -7,7 +7,6 @@ is there already, registration is immediate, and otherwise it follows Gymnasium'
 
 import sys
 from collections.abc import Callable, Sequence
-from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any
@@ -23,8 +22,11 @@ def call_with_gymnasium(action: Callable[[], None]) -> None:
         sys.meta_path.insert(0, _Finder(action))
 
 
-class _Finder(MetaPathFinder):
-    """Finds Gymnasium as the other finders do, with a loader that calls back."""
+class _Finder:
+    """Finds Gymnasium as the other finders do, with a loader that calls back.
+
+    It derives from no class of `importlib.abc`, whose import would double what `import sigma_env` takes.
+    """
 
     def __init__(self, action: Callable[[], None]) -> None:
         self.action = action
@@ -40,12 +42,12 @@ class _Finder(MetaPathFinder):
             spec = finder.find_spec(fullname, path, target)
             if spec is not None:
                 if spec.loader is not None:
-                    spec.loader = _Loader(spec.loader, self)
+                    spec.loader = _Loader(spec.loader, self)  # type: ignore[assignment]  # one in all but its class
                 return spec
         return None
 
 
-class _Loader(Loader):
+class _Loader:
     """The module's own loader, and after it the call."""
 
     def __init__(self, loader: Any, finder: _Finder) -> None:

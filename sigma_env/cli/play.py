@@ -39,12 +39,11 @@ def play(
     seed: Annotated[int, typer.Option(min=0, help="Of the order of the tasks.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")] = False,
 ) -> None:
-    r"""Let built-in agents, or you, answer tasks and see the rewards.
+    """Let built-in agents, or you, answer tasks and see the rewards.
 
     The agents show what a reward is worth. They know the reference or the
     truth, which no model does:
 
-    \b
       oracle        the reference itself
       one-literal   its logsource, and its longest text as the only line
       eventid-only  its logsource, and the EventIDs of the true events
