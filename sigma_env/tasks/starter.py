@@ -24,9 +24,9 @@ def ensure_starter() -> None:
     from filelock import FileLock
 
     inputs = _inputs()
-    if _is_built(inputs):
-        return
     try:
+        if _is_built(inputs):
+            return
         with FileLock(locks_dir() / "starter.lock"):
             if not _is_built(inputs):  # another process may have been first
                 _build(inputs)

@@ -20,12 +20,11 @@ from sigma_env.events.binxml import ValueType, number, string
 from sigma_env.events.store import EventStore
 from sigma_env.events.writer import Event, EvtxWriter
 from sigma_env.sigma.rule import Rule
-from sigma_env.tasks.assemble import profile
 from sigma_env.tasks.build import build_private
 from sigma_env.tasks.dataset import Dataset, load_dataset
 from sigma_env.tasks.folder import LEFT_OUT, MANIFEST, TASKS, dataset_folder
+from sigma_env.tasks.leakage import leakage
 from sigma_env.tasks.reference import reference_rule
-from sigma_env.tasks.split import leaks
 
 SYSMON = "Microsoft-Windows-Sysmon/Operational"
 RULE = """
@@ -354,9 +353,4 @@ class TestOtherEngines:
 
 
 def test_no_near_tasks_of_a_dataset_stand_on_two_sides(small: Dataset) -> None:
-    engine = NativeEngine()
-    profiles = [
-        profile(task.reference, task.request, reference_rule(task), small.truth(task, engine), small.store)
-        for task in small.tasks
-    ]
-    assert leaks(profiles, [task.split for task in small.tasks]) == []
+    assert leakage(small, NativeEngine()) == []

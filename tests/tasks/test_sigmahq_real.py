@@ -11,13 +11,12 @@ from sigma_env.corpora.sources import MIRROR_VARIABLE
 from sigma_env.engines.native import NativeEngine
 from sigma_env.errors import SourceError
 from sigma_env.sigma.answer import parse_answer
-from sigma_env.tasks.assemble import profile
 from sigma_env.tasks.build import build_sigmahq_real
 from sigma_env.tasks.dataset import Dataset, load_dataset
 from sigma_env.tasks.equivalents import equivalents
+from sigma_env.tasks.leakage import leakage
 from sigma_env.tasks.messages import messages, prompt_text
 from sigma_env.tasks.reference import reference_answer, reference_rule
-from sigma_env.tasks.split import leaks
 
 
 @pytest.fixture(scope="module")
@@ -82,12 +81,7 @@ def test_equivalents_have_the_truth_too(real: Dataset) -> None:
 
 
 def test_no_near_tasks_stand_on_two_sides(real: Dataset) -> None:
-    engine = NativeEngine()
-    profiles = [
-        profile(task.reference, task.request, reference_rule(task), real.truth(task, engine), real.store)
-        for task in real.tasks
-    ]
-    assert leaks(profiles, [task.split for task in real.tasks]) == []
+    assert leakage(real, NativeEngine()) == []
     shares = Counter(task.split for task in real.tasks)
     assert 0.6 < shares["train"] / len(real.tasks) < 0.8
     assert min(shares["validation"], shares["test"]) > 40

@@ -54,6 +54,12 @@ def test_each_kind_of_nearness_joins():
     assert why_near(left, alone(101)) is None
 
 
+def test_a_leak_is_found_and_says_why():
+    tasks = [alone(0, events=frozenset((1, 2))), alone(1), alone(2, events=frozenset((1, 2, 3)))]
+    assert leaks(tasks, ["train", "train", "test"]) == [(0, 2, "events")]
+    assert leaks(tasks, ["test", "train", "test"]) == []
+
+
 def test_shares_are_about_seventy_ten_twenty():
     sides = Counter(assign([alone(n) for n in range(2000)]))
     assert 1340 < sides["train"] < 1460
