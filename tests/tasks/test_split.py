@@ -55,7 +55,7 @@ def test_each_kind_of_nearness_joins():
 
 
 def test_a_leak_is_found_and_says_why():
-    tasks = [alone(0, events=frozenset((1, 2))), alone(1), alone(2, events=frozenset((1, 2, 3)))]
+    tasks = [alone(0, events=frozenset((1, 2))), alone(9), alone(2, events=frozenset((1, 2, 3)))]
     assert leaks(tasks, ["train", "train", "test"]) == [(0, 2, "events")]
     assert leaks(tasks, ["test", "train", "test"]) == []
 
