@@ -293,6 +293,9 @@ def _scan(
     if end is None:
         end = len(blob)
     for needle in needles:
+        if not needle or needle == SEP:  # begins or ends every value, and the blob
+            found += range(len(starts) - 1)
+            continue
         at = find(needle, begin, end)
         while at >= 0:
             # An anchored needle begins on the separator, one before the value that it is in.

@@ -151,12 +151,14 @@ class _Known:
         import orjson
 
         self._files = files
+        self._path: Path | None = None
         here = str(Path.cwd())
         name = hashlib.sha256("\0".join([here, *(f.path for f in files)]).encode("utf-8", "surrogateescape"))
-        self._path = cache_dir("digests") / f"{name.hexdigest()[:32]}.json"
-        kept: dict[str, list[object]] = {}
+        kept: dict[str, object] = {}
         with suppress(OSError, ValueError):
-            kept = orjson.loads(self._path.read_bytes())
+            self._path = cache_dir("digests") / f"{name.hexdigest()[:32]}.json"
+            notes = orjson.loads(self._path.read_bytes())
+            kept = notes if isinstance(notes, dict) else {}
         self.digests: dict[str, str] = {}
         for f in files:
             entry = kept.get(f.name)
@@ -166,6 +168,8 @@ class _Known:
     def save(self) -> None:
         import orjson
 
+        if self._path is None:
+            return
         # A file written to within the clock's grain after it was hashed would keep its times: wait until it settles.
         settled = time.time_ns() - _SETTLED_NS
         kept = {

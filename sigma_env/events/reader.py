@@ -57,15 +57,16 @@ def read_evtx(path: Path) -> Iterator[ReadEvent | Problem]:
     """Reads an EVTX file; damage costs the records that it hits, no others. See `read_log`."""
     try:
         size = path.stat().st_size
-        announced, problem = _announced(path, size)
-        if problem:
-            yield Problem(None, problem)
         if size < _HEADER_BYTES:
+            yield Problem(None, f"the file ends after {size} bytes, within its header" if size else "the file is empty")
             return
         json_records, xml_records = _iterators(path)
+        announced, cut = _announced(path, size)
     except (OSError, RuntimeError) as error:
         yield Problem(None, _reason(error))
         return
+    if cut:
+        yield Problem(None, cut)
     read = 0
     # No sound file holds more records than this: a damaged one must come to an end.
     for position in range(size // _MIN_RECORD_BYTES + 1):
@@ -178,10 +179,6 @@ def _iterators(path: Path) -> tuple[Iterator[Any], Iterator[Any]]:
 
 def _announced(path: Path, size: int) -> tuple[int, str]:
     """How many records the chunks' headers announce, and what the file lacks, if it was cut."""
-    if size == 0:
-        return 0, "the file is empty"
-    if size < _HEADER_BYTES:
-        return 0, f"the file ends after {size} bytes, within its header"
     chunks, rest = divmod(size - _HEADER_BYTES, _CHUNK_BYTES)
     records = 0
     with path.open("rb") as stream:
@@ -199,14 +196,12 @@ def _announced(path: Path, size: int) -> tuple[int, str]:
 
 
 def read_json(path: Path) -> Iterator[ReadEvent | Problem]:
-    """Reads JSON events: one document per line, one array of documents, or one document. See `read_log`."""
+    """Reads JSON events: one document per line; a `.json` may also be an array of documents, or one. See `read_log`."""
     try:
         if path.stat().st_size == 0:
             yield Problem(None, "the file is empty")
             return
-        with path.open("rb") as stream:
-            first = next((line for line in stream if line.strip()), b"")
-        documents = _json_lines(path) if _is_json(first) and not first.lstrip().startswith(b"[") else _json_whole(path)
+        documents = _json_lines(path) if path.suffix.lower() == ".jsonl" or _has_lines(path) else _json_whole(path)
         for position, document in zip(count(), documents, strict=False):
             try:
                 if isinstance(document, Problem):
@@ -218,12 +213,14 @@ def read_json(path: Path) -> Iterator[ReadEvent | Problem]:
         yield Problem(None, _reason(error))
 
 
-def _is_json(line: bytes) -> bool:
+def _has_lines(path: Path) -> bool:
+    """Whether the first line is a JSON object by itself."""
+    with path.open("rb") as stream:
+        first = next((line for line in stream if line.strip()), b"")
     try:
-        orjson.loads(line)
+        return isinstance(orjson.loads(first), dict)
     except ValueError:
         return False
-    return True
 
 
 def _json_lines(path: Path) -> Iterator[Any]:
