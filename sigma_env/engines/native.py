@@ -260,10 +260,14 @@ def _field_ref(pattern: FieldRef, column: Column, partition: Partition, view: st
     if other is None:
         return 0
     holds = _FIELD_REF_TESTS[pattern.op]
+    known: dict[tuple[frozenset[int], frozenset[int]], bool] = {}  # rows repeat the pairs of few values
     found = 0
     for row in bit_positions(domain & column.rows_filled & other.rows_filled).tolist():
-        theirs = [other.lower_value(c) for c in other.codes_in((row,))]
-        if any(holds(column.lower_value(c), text) for c in column.codes_in((row,)) for text in theirs):
+        key = frozenset(column.codes_in((row,))), frozenset(other.codes_in((row,)))
+        if key not in known:
+            theirs = [other.lower_value(c) for c in key[1]]
+            known[key] = any(holds(column.lower_value(c), text) for c in key[0] for text in theirs)
+        if known[key]:
             found |= 1 << row
     return found
 
