@@ -193,6 +193,15 @@ def _redundant_event_id(parts: Parts) -> Document | None:
     return None if with_ids is None else with_ids.document()
 
 
+def _redundant_channel(parts: Parts) -> Document | None:
+    """What the logsource says, said again by Channel."""
+    targets = select(parse_logsource({"logsource": parts.logsource})).targets
+    if not targets or any(target.channel is None for target in targets):
+        return None
+    channels = sorted({target.channel for target in targets if target.channel is not None})
+    return _narrowed(parts, "Channel", channels).document()
+
+
 def _service_and_event_id(parts: Parts) -> Document | None:
     """A category as the service of its channels and its EventIDs."""
     logsource = parse_logsource({"logsource": parts.logsource})
@@ -211,9 +220,14 @@ def _with_event_ids(parts: Parts, targets: tuple[Target, ...]) -> Parts | None:
     if not targets or any(target.event_ids is None for target in targets):
         return None
     ids = sorted({event_id for target in targets for event_id in target.event_ids or ()})
+    return _narrowed(parts, "EventID", ids)
+
+
+def _narrowed(parts: Parts, field: str, values: list[Any]) -> Parts:
+    """The rule, and a selection that asks for one of the values."""
     plain = renamed(parts, {name: f"s{n}" for n, name in enumerate(parts.selections, 1)})
-    selections = {"event_id": {"EventID": ids if len(ids) > 1 else ids[0]}, **plain.selections}
-    return plain._replace(selections=selections, condition=Junction("and", (Name("event_id"), plain.condition)))
+    selections = {"kind": {field: values if len(values) > 1 else values[0]}, **plain.selections}
+    return plain._replace(selections=selections, condition=Junction("and", (Name("kind"), plain.condition)))
 
 
 def _service_of(targets: tuple[Target, ...]) -> str | None:
@@ -247,5 +261,6 @@ _REWRITINGS: Final[dict[str, Callable[[Parts], Document | None]]] = {
     "everything_reordered": _everything_reordered,
     "product_dropped": _product_dropped,
     "redundant_event_id": _redundant_event_id,
+    "redundant_channel": _redundant_channel,
     "service_and_event_id": _service_and_event_id,
 }

@@ -1,18 +1,14 @@
 """The starter dataset: it comes with the package and is put together when it is first asked for, within a second."""
 
-import hashlib
-from pathlib import Path
-
 from sigma_env.corpora.cache import CACHE_VARIABLE, locks_dir
 from sigma_env.errors import DatasetError
 from sigma_env.sigma.files import parse_rule_text
 from sigma_env.simulation.starter.files import DATA, LOGS
 from sigma_env.tasks.assemble import Candidate
+from sigma_env.tasks.code import code_hash, hash_of
 from sigma_env.tasks.folder import read_manifest
 from sigma_env.tasks.manifest import LogsFrom
 from sigma_env.tasks.names import STARTER
-
-_ROOMS = ("events", "sigma", "engines", "simulation", "tasks")
 
 
 def ensure_starter() -> None:
@@ -72,11 +68,4 @@ def _is_built(inputs: str) -> bool:
 
 def _inputs() -> str:
     """Hash of the starter's data and of the code that makes tasks of them, so that an upgrade builds anew."""
-    digest = hashlib.blake2b(digest_size=16)
-    package = Path(__file__).parents[1]
-    code = [file for room in _ROOMS for file in (package / room).rglob("*") if file.suffix in (".py", ".yaml")]
-    data = [file for file in DATA.rglob("*") if file.is_file()]
-    for file in sorted(code + data):
-        digest.update(f"{file.relative_to(package).as_posix()}\0".encode())
-        digest.update(hashlib.blake2b(file.read_bytes()).digest())
-    return digest.hexdigest()
+    return f"{code_hash()}-{hash_of([file for file in DATA.rglob('*') if file.is_file()])}"

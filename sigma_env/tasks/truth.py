@@ -16,9 +16,6 @@ from sigma_env.sigma.taxonomy import SYSMON, event_types
 from sigma_env.tasks.undecided import UndecidedFinder
 from sigma_env.tasks.volatile import volatile_fields
 
-TRUTH_VERSION = 1
-"""Changes whenever the same rule on the same store may have other ignored events; part of every saved truth."""
-
 
 class Truth(NamedTuple):
     """What a task's answers are measured by.

@@ -16,9 +16,10 @@ import orjson
 from sigma_env.engines.base import Engine, Matches, Unsupported
 from sigma_env.errors import DatasetError
 from sigma_env.events.store import EventStore
+from sigma_env.tasks.code import code_hash
 from sigma_env.tasks.reference import reference_rule
 from sigma_env.tasks.task import Task
-from sigma_env.tasks.truth import TRUTH_VERSION, IgnoredEvents, Truth
+from sigma_env.tasks.truth import IgnoredEvents, Truth
 
 _log = logging.getLogger(__name__)
 
@@ -124,7 +125,7 @@ class TruthTable:
             fingerprint: of the store that the rows belong to.
         """
         document = {
-            "truth_version": TRUTH_VERSION,
+            "code": code_hash(),
             **self.key._asdict(),
             "store": fingerprint,
             "left_out": self.left_out,
@@ -137,11 +138,11 @@ class TruthTable:
 
     @classmethod
     def load(cls, path: Path, key: EngineKey, fingerprint: str, tasks: Sequence[Task]) -> "TruthTable | None":
-        """Reads a table; None if there is none, or one of another store, version or set of tasks."""
+        """Reads a table; None if there is none, or one of another store, engine, set of tasks or state of the code."""
         try:
             document = orjson.loads(path.read_bytes())
             stale = (
-                document["truth_version"] != TRUTH_VERSION
+                document.get("code") != code_hash()
                 or tuple(document[name] for name in EngineKey._fields) != key
                 or document["store"] != fingerprint
                 or document["tasks"].keys() | document["left_out"].keys() != {task.id for task in tasks}

@@ -332,7 +332,7 @@ class TestOtherEngines:
         with pytest.raises(DatasetError, match=f"{task_id} has no truth under other/sigma/7: no"):
             dataset.truth(dataset.task(task_id), engine)
 
-    @pytest.mark.parametrize("damage", [b"", b"{}", b"[]", b'{"truth_version": 0}'])
+    @pytest.mark.parametrize("damage", [b"", b"{}", b"[]", b'{"code": "older"}'])
     def test_a_damaged_or_stale_truth_is_computed_again(self, own: Path, damage: bytes) -> None:
         dataset = build(own)
         wanted = {task.id: dataset.truth(task, NativeEngine()) for task in dataset.tasks}

@@ -132,7 +132,7 @@ def test_case_is_changed_only_where_it_does_not_count() -> None:
 def test_a_sysmon_category_is_a_service_and_an_event_id() -> None:
     document = rewritten("service_and_event_id")
     assert document["logsource"] == {"product": "windows", "service": "sysmon"}
-    assert document["detection"]["event_id"] == {"EventID": 13}
+    assert document["detection"]["kind"] == {"EventID": 13}
 
 
 @pytest.mark.parametrize("logsource", ["{category: process_creation}", "{service: security}", "{product: windows}"])
@@ -143,7 +143,13 @@ def test_a_logsource_without_one_channel_and_event_ids_keeps_its_name(logsource:
 
 def test_a_category_with_two_event_ids_is_asked_for_redundantly_with_both() -> None:
     reference = "{logsource: {category: pipe_created}, detection: {s: {PipeName: x}, condition: s}}"
-    assert rewritten("redundant_event_id", reference)["detection"]["event_id"] == {"EventID": [17, 18]}
+    assert rewritten("redundant_event_id", reference)["detection"]["kind"] == {"EventID": [17, 18]}
+
+
+def test_a_service_is_asked_for_redundantly_with_its_channels() -> None:
+    reference = "{logsource: {service: powershell}, detection: {s: {EventID: 4104}, condition: s}}"
+    kind = rewritten("redundant_channel", reference)["detection"]["kind"]
+    assert kind == {"Channel": ["Microsoft-Windows-PowerShell/Operational", "PowerShellCore/Operational"]}
 
 
 def test_quantifiers_are_written_out_and_chains_become_quantifiers() -> None:
