@@ -1,6 +1,7 @@
 """A model's text → the rule it gives, or why it gives none. Never raises: every text has a status."""
 
 import re
+from collections.abc import Iterator
 from typing import Final, Literal, NamedTuple, TypeAlias
 
 from sigma_env.sigma.errors import FaultStatus, RuleError, UnsupportedRule
@@ -18,7 +19,7 @@ _END_OF_MESSAGE: Final = re.compile(r"<\|(?:return|end|call|start|channel)\|>")
 _THINK: Final = "<think>"
 _END_OF_THINK: Final = "</think>"
 
-_FENCE: Final = re.compile(r"^([ \t]*)(`{3,}|~{3,})([^\n]*)$", re.MULTILINE)
+_FENCE: Final = re.compile(r"([ \t]*)(`{3,}|~{3,})([^\n]*)")
 _YAML_NAMES: Final = frozenset({"yaml", "yml", "sigma"})
 _RULE_KEY: Final = re.compile(r"^(?:logsource|detection)[ \t]*:", re.MULTILINE)
 _BARE_START: Final = re.compile(
@@ -100,9 +101,9 @@ def final_text(text: str) -> tuple[str | None, str | None]:
 def find_yaml(text: str) -> str | None:
     """The YAML of an answer: its last fenced block, or what is bare; None if there is neither."""
     text = text.replace("\r\n", "\n").replace("\r", "\n").removeprefix("\ufeff")
-    if "```" not in text and "~~~" not in text:
-        return _bare(text)
     blocks, outside = _blocks(text)
+    if not blocks:
+        return _bare(text)
     named = [body for name, body in blocks if name in _YAML_NAMES or (not name and _RULE_KEY.search(body))]
     if named:
         return named[-1]
@@ -121,7 +122,7 @@ def _blocks(text: str) -> tuple[list[tuple[str, str]], str]:
     outside: list[str] = []
     at = 0
     opening: re.Match[str] | None = None
-    for fence in _FENCE.finditer(text):
+    for fence in _fences(text):
         if opening is None:
             if fence[2][0] == "`" and "`" in fence[3]:
                 continue  # code within a line
@@ -135,6 +136,21 @@ def _blocks(text: str) -> tuple[list[tuple[str, str]], str]:
     else:
         blocks.append((_block_name(opening), _dedented(text[at:], opening[1])))
     return blocks, "".join(outside)
+
+
+def _fences(text: str) -> Iterator[re.Match[str]]:
+    """The lines that begin with three backticks or tildes, after any indentation."""
+    at = 0
+    while True:
+        ticks, tildes = text.find("```", at), text.find("~~~", at)
+        at = min(ticks, tildes) if ticks >= 0 and tildes >= 0 else max(ticks, tildes)
+        if at < 0:
+            return
+        if fence := _FENCE.match(text, text.rfind("\n", 0, at) + 1):
+            yield fence
+        at = text.find("\n", at)
+        if at < 0:
+            return
 
 
 def _block_name(opening: re.Match[str]) -> str:

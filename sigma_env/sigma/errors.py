@@ -1,6 +1,6 @@
 """Why a text is no rule that can be run. Each class is a status of an answer."""
 
-from typing import ClassVar, Literal, TypeAlias
+from typing import ClassVar, Final, Literal, TypeAlias
 
 from sigma_env.errors import SigmaEnvError
 from sigma_env.sigma.rule import LogSource, Rule
@@ -8,13 +8,31 @@ from sigma_env.sigma.rule import LogSource, Rule
 FaultStatus: TypeAlias = Literal["no_rule", "bad_yaml", "invalid_rule", "too_complex", "unsupported"]
 
 
+_LONGEST_MESSAGE: Final = 1000
+
+
+def _printable(message: str) -> str:
+    if len(message) > _LONGEST_MESSAGE:
+        message = f"{message[: _LONGEST_MESSAGE - 1]}…"
+    if message.isprintable():
+        return message
+    return "".join(
+        character if character.isprintable() else character.encode("unicode_escape", "surrogatepass").decode()
+        for character in message
+    )
+
+
 class RuleError(SigmaEnvError):
     """A text is no rule that can be run.
 
-    `status` is the name of the reason; the message says where it is and how to mend it.
+    `status` is the name of the reason; the message says where it is and how to mend it. It quotes
+    the text, which may be hostile: it is one line, without control characters, of bounded length.
     """
 
     status: ClassVar[FaultStatus]
+
+    def __init__(self, message: str) -> None:
+        super().__init__(_printable(message))
 
 
 class BadYaml(RuleError):

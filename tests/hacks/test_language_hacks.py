@@ -48,6 +48,13 @@ NO_RULES = {
     "nul": rule("{Image: 'a\0'}"),
     "half a character": rule("{Image: 'a\ud800'}"),
     "escaped half a character": rule('{Image: "\\ud800"}'),
+    # To write to the terminal of a person who reads why.
+    "escape sequence in a value": rule('{Image|contains: [5, "\\e[2J"]}'),
+    "escape sequence in a field": rule('{"\\e[2J|x": a}'),
+    "line break in a selection": LOGSOURCE + 'detection: {"a\\nb": {}, condition: x}',
+    "direction of text": LOGSOURCE + 'detection: {"\\u202e": {}, condition: x}',
+    "escape sequence in a condition": rule("{Image: a}", '"\\e[2J"'),
+    "escape sequence in an expression": rule('{Image|re: "(\\e[2J"}'),
     # To make the reader slow, large or dead.
     "billion laughs": BILLION_LAUGHS,
     "alias to itself": rule("&a {Image: *a}"),
@@ -96,7 +103,8 @@ def test_an_answer_that_cheats_is_no_rule(name: str) -> None:
     assert answer.status in ("no_rule", "bad_yaml", "invalid_rule", "too_complex")
     assert answer.rule is None
     assert answer.reason
-    assert len(answer.reason) < 1000
+    assert len(answer.reason) <= 1000
+    assert answer.reason.isprintable()
 
 
 RULE = rule("{Image: a}")

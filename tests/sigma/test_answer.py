@@ -3,7 +3,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sigma_env.sigma.answer import STATUSES, parse_answer
@@ -210,6 +210,7 @@ PIECES = st.sampled_from(
 
 @pytest.mark.parametrize("wrap", [str, "```yaml\n{}\n```".format, "logsource:\n  category: {}\n".format])
 def test_no_text_raises(wrap: Callable[[str], str]) -> None:
+    @settings(deadline=None)
     @given(st.lists(PIECES | st.text(max_size=20), max_size=8).map("".join))
     def check(text: str) -> None:
         answer = parse_answer(wrap(text))

@@ -4,7 +4,7 @@ import contextlib
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sigma import conditions as pysigma
 from sigma.exceptions import SigmaConditionError
@@ -170,6 +170,7 @@ DETECTIONS = SigmaDetections.from_dict(
 )
 
 
+@settings(deadline=None)
 @given(st.lists(st.sampled_from(WORDS), max_size=9).map(" ".join))
 def test_conditions_are_those_of_pysigma(text: str) -> None:
     try:
@@ -203,6 +204,7 @@ def shape(node: Any) -> Any:
     raise AssertionError(node)
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_no_text_raises_anything_but_a_rule_error(text: str) -> None:
     with contextlib.suppress(RuleError):

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sigma.types import SigmaString, SpecialChars
 
@@ -13,6 +13,7 @@ TEXTS = st.text(st.sampled_from("ab*?\\éΣ -/")) | st.text()
 PARTS = st.lists(st.sampled_from([*Wildcard]) | st.sampled_from(["", "a", "B", "ab"]), max_size=8).map(tuple)
 
 
+@settings(deadline=None)
 @given(TEXTS)
 def test_wildcards_and_escapes_are_those_of_pysigma(text: str) -> None:
     signs = {SpecialChars.WILDCARD_MULTI: Wildcard.MANY, SpecialChars.WILDCARD_SINGLE: Wildcard.ONE}
@@ -29,6 +30,7 @@ def says(parts: tuple[str | Wildcard, ...]) -> list[str | Wildcard]:
     return flat
 
 
+@settings(deadline=None)
 @given(PARTS)
 def test_the_simplest_pattern_says_the_same(parts: tuple[str | Wildcard, ...]) -> None:
     pattern = pattern_of(parts, cased=True)

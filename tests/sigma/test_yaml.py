@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sigma.rule.base import SigmaYAMLLoader
 
@@ -121,12 +121,14 @@ def refusal(text: str) -> RuleError | None:
     return None
 
 
+@settings(deadline=None)
 @given(st.one_of(st.text(), YAML_TEXT))
 def test_no_text_raises_anything_but_a_rule_error(text: str) -> None:
     error = refusal(text)
     assert error is None or error.status in ("bad_yaml", "too_complex")
 
 
+@settings(deadline=None)
 @given(st.one_of(YAML_TEXT, st.text(max_size=30)).map("a: {}\n".format))
 def test_what_is_loaded_is_what_pysigma_loads(text: str) -> None:
     loads, theirs = loaded_by_pysigma(text)
@@ -137,6 +139,7 @@ def test_what_is_loaded_is_what_pysigma_loads(text: str) -> None:
         assert not loads or any(problem in str(error) for problem in ("anchor", "tag", "no YAML mapping"))
 
 
+@settings(deadline=None)
 @given(
     st.recursive(
         st.one_of(st.none(), st.booleans(), st.integers(-(10**18), 10**18), st.text(max_size=20)),
