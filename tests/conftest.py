@@ -15,6 +15,7 @@ from sigma_env.corpora.extract import MANIFEST_NAME
 from sigma_env.corpora.sources import MIRROR_VARIABLE
 from sigma_env.errors import SourceError
 from sigma_env.tasks.dataset import Dataset, load_dataset
+from tests.real import real  # noqa: F401 - a fixture
 from tests.small import NAME as SMALL
 from tests.small import build_small
 
