@@ -140,11 +140,10 @@ def _trace_field(test: FieldTest, event: Event, memo: Memo | None) -> Trace:
 
 
 def _evaluated(test: FieldTest, seen: tuple[str | None, ...], event: Event) -> Trace:
-    present = test.field is None or bool(seen)
     lowered = [text if text is None else text.lower() for text in seen]
     held = []
     for value in test.values:
-        holds, text = _value_on(value, seen, lowered, present, event)
+        holds, text = _value_on(value, seen, lowered, test.field is None, event)
         if holds:
             held.append((value, text))
     holds = len(held) == len(test.values) if test.all else bool(held)
@@ -152,15 +151,15 @@ def _evaluated(test: FieldTest, seen: tuple[str | None, ...], event: Event) -> T
 
 
 def _value_on(
-    value: Value, seen: Sequence[str | None], lowered: Sequence[str | None], present: bool, event: Event
+    value: Value, seen: Sequence[str | None], lowered: Sequence[str | None], keyword: bool, event: Event
 ) -> tuple[bool, str | None]:
     """Whether a written value holds on a field's values, and on which of them."""
     for pattern in value.alternatives:
         if isinstance(pattern, Null):
-            if all(text is None for text in seen):
+            if all(text is None for text in seen) and not keyword:
                 return True, None
         elif isinstance(pattern, Exists):
-            if pattern.present == present:
+            if pattern.present == bool(seen) and not keyword:
                 return True, None
         else:
             for text, lower in zip(seen, lowered, strict=True):

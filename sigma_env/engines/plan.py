@@ -9,7 +9,7 @@ from typing import NamedTuple, TypeAlias
 
 from sigma_env.errors import EngineError
 from sigma_env.events.column import SEP
-from sigma_env.sigma.rule import And, FieldTest, Node, Not, Or, Pattern, Selection, Text, Value
+from sigma_env.sigma.rule import And, Exists, FieldTest, Node, Not, Null, Or, Pattern, Selection, Text, Value
 
 
 class Alternatives(NamedTuple):
@@ -73,11 +73,19 @@ def plan_of(node: Node) -> Plan:
 
 
 def _leaf(test: FieldTest) -> Leaf:
+    if test.field is None:
+        test = test._replace(values=tuple([_of_values(value) for value in test.values]))
     if test.all and len(test.values) > 1:
         groups = tuple([_alternatives((value,)) for value in test.values])
     else:
         groups = (_alternatives(test.values),)
     return Leaf(test.field, groups, test.negated, test)
+
+
+def _of_values(value: Value) -> Value:
+    """A keyword without null and exists: they are about a field, and a keyword has none to be absent from."""
+    kept = tuple([p for p in value.alternatives if not isinstance(p, Null | Exists)])
+    return value if len(kept) == len(value.alternatives) else value._replace(alternatives=kept)
 
 
 def _alternatives(values: Iterable[Value]) -> Alternatives:

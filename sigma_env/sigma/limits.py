@@ -110,6 +110,6 @@ ANSWER_LIMITS: Final = Limits(
     condition_leaves=1_000,
     regex_chars=1_024,
     regex_program=10_000,
-    regexes=50,
+    regexes=16,
 )
 """For a model's answers. They admit all but the SigmaHQ Windows rules that are long lists of indicators."""

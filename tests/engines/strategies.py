@@ -48,7 +48,8 @@ def events() -> st.SearchStrategy[list[dict[str, Any]]]:
 
 TEXT_MODIFIERS = [
     "", "contains", "startswith", "endswith", "contains|all", "cased", "contains|cased", "windash", "contains|windash",
-    "contains|all|windash", "neq", "wide|base64offset|contains", "base64offset|contains", "base64", "utf16be|base64offset|contains",
+    "contains|all|windash", "neq", "wide|base64offset|contains", "base64offset|contains", "base64",
+    "utf16be|base64offset|contains",
 ]  # fmt: skip
 REGEXES = ["a", "^a", "b$", "a.b", "(a|b)+", "[^a]b", "a?b", r"\.", r"a\\", "A", "ab*", "é", r"\bab\b", "a{2}", "x|a"]
 NETWORKS = ["10.0.0.0/8", "10.0.0.0/31", "192.168.0.0/16", "fe80::/10", "::ffff:10.0.0.0/104", "::/0", "0.0.0.0/0"]
@@ -83,9 +84,11 @@ def lines(draw: st.DrawFn) -> tuple[str, Any]:
 
 
 maps = st.lists(lines(), min_size=1, max_size=3).map(dict)
+keyword_values = st.lists(st.one_of(texts, texts, numbers, st.none()), min_size=1, max_size=3)
 keywords = st.one_of(
-    st.lists(texts, min_size=1, max_size=3),
-    st.lists(texts, min_size=1, max_size=3).map(lambda values: {"|all": values}),
+    keyword_values,
+    keyword_values.map(lambda values: {"|all": values}),
+    st.lists(st.sampled_from(REGEXES), min_size=1, max_size=2).map(lambda values: {"|re": values}),
 )
 selections = st.one_of(maps, maps, st.lists(maps, min_size=1, max_size=3), keywords)
 NAMES = ["selection", "sel_one", "sel_two", "filter_main", "_hidden"]

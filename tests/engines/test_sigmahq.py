@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 import yaml
-from tests.real import Real
 
 from sigma_env.engines.base import Matches, Unsupported
 from sigma_env.engines.evaluator import StoredEvent, trace
 from sigma_env.engines.native import NativeEngine, selects
+from tests.real import Real
 
 
 def test_every_windows_rule_parses_but_the_two_that_use_expand(real: Real) -> None:
