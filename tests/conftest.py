@@ -7,6 +7,7 @@ import tarfile
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from sigma_env.corpora import ensure_sources
 from sigma_env.corpora.cache import CACHE_VARIABLE
@@ -18,6 +19,11 @@ from sigma_env.tasks.dataset import Dataset, load_dataset
 from tests.real import real  # noqa: F401 - a fixture
 from tests.small import NAME as SMALL
 from tests.small import build_small
+
+# The same examples on every machine, and none is a failure for being slow on a busy one. To look for new ones:
+# pytest --hypothesis-profile default
+settings.register_profile("sigmaforge", deadline=None, derandomize=True)
+settings.load_profile("sigmaforge")
 
 
 @pytest.fixture(scope="session")
