@@ -60,11 +60,9 @@ def test_the_observation_is_the_whole_prompt(env: SigmaRuleEnv, small: Dataset) 
 def test_neither_reference_nor_truth_can_be_read_from_what_a_model_sees(env: SigmaRuleEnv, small: Dataset) -> None:
     for task in small.tasks:
         shown = json.dumps(env.reset(options={"task_id": task.id}))
-        _, _, detection = task.reference.strip().partition("detection:\n")
-        lines = [line.strip() for line in detection.splitlines()]
-        assert all(lines)
-        for line in lines:
-            assert line not in shown or line.startswith("condition:")
+        lines = [line.strip() for line in task.reference.splitlines() if "|" in line or ": [" in line or "ID:" in line]
+        assert lines
+        assert not [line for line in lines if line in shown]
         assert task.source not in shown
 
 

@@ -34,7 +34,7 @@ from sigma_env.sigma.taxonomy import Target, select
 
 _FEW_ROWS = 12
 """From here down a conjunction looks at the values of the rows left instead of searching whole columns."""
-_LOGSOURCES_KEPT = 2_000
+_LOGSOURCES_KEPT = 512
 
 
 class _Scope(NamedTuple):

@@ -87,7 +87,7 @@ def _search(program: Any, blob: bytes, starts: Sequence[int], candidates: Iterab
     return [c for c in candidates if search(blob[starts[c] : starts[c + 1] - 1]) is not None]
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=1024)
 def required_literal(pattern: str) -> str:
     """The longest text that every match of the expression surely contains (without regard to case), or ''.
 

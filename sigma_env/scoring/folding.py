@@ -19,19 +19,15 @@ FieldValue: TypeAlias = str | None
 FixedValues: TypeAlias = Mapping[str, frozenset[FieldValue] | None]
 """Field of FIXED_FIELDS → the values that it can have, None where it can have any."""
 
-# In this event the data has a Channel of its own, the one that was cleared, and data wins over System.
-_CHANNEL_IS_DATA: Final = frozenset({("system", 104)})
 # Older Sysmon writes pipe events without EventType: 16 of the 141 in the public logs lack it.
 _MAY_LACK_EVENT_TYPE: Final = frozenset({17, 18})
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=512)
 def fixed_values(channel: str, event_id: int) -> FixedValues:
     """The values that FIXED_FIELDS can have in events of a channel and EventID."""
     fixed = fixed_fields(channel, event_id)
     values: dict[str, frozenset[FieldValue] | None] = {name: fixed.get(name) for name in FIXED_FIELDS}
-    if (channel.lower(), event_id) in _CHANNEL_IS_DATA:
-        values["Channel"] = None
     if channel.lower() == SYSMON.lower():
         event_types = values["EventType"] or frozenset((None,))  # Sysmon's other events have none
         values["EventType"] = event_types | {None} if event_id in _MAY_LACK_EVENT_TYPE else event_types

@@ -27,7 +27,7 @@ from sigma_env.sigma.taxonomy import Target, categories, select, services
 
 _ANY_OTHER_CHANNEL: Final = "any other channel"
 _NAMES_CONSIDERED: Final = 200
-_VERDICTS_KEPT: Final = 256
+_VERDICTS_KEPT: Final = 64
 _LARGEST_EVENT_ID: Final = 0xFFFF
 _NUMBER: Final = re.compile(r"[0-9]{1,5}")
 
@@ -68,6 +68,8 @@ class LogsourceCheck:
         """
         if condition is not None and has_fixed_field(condition):
             return self._judge(logsource, condition)
+        if not select(logsource).targets:
+            return False  # names that nobody knows are not worth remembering: there is no end to them
         # Most answers leave it to the logsource, and most of those have one of a few.
         verdict = self._verdicts.get(logsource)
         if verdict is None:
@@ -163,7 +165,7 @@ def _whole_texts(condition: Node, field: str) -> list[str]:
     return [p.text for p in patterns_of(condition, field) if isinstance(p, Text) and p.op == "equals"]
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=1024)
 def _reach(logsource: LogSource) -> Mapping[str, frozenset[int] | None] | None:
     """Channel, lower-cased → the EventIDs that a logsource selects there, None if all; None: every event."""
     reach: dict[str, frozenset[int] | None] = {}

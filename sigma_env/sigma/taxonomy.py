@@ -89,7 +89,7 @@ def services() -> tuple[str, ...]:
     return tuple(_taxonomy().services)
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=512)
 def select(logsource: LogSource) -> Targets:
     """The events that `logsource` selects by itself, before the rule's detection.
 
@@ -140,7 +140,7 @@ def _unknown(kind: str, name: str, known: Mapping[str, object], of_other_kind: M
     return f"{note}; the nearest is '{near[0]}'" if near else note
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=512)
 def fixed_fields(channel: str, event_id: int) -> Mapping[str, frozenset[str]]:
     """Fields whose value follows from an event's type: field → every value that it can have.
 

@@ -10,11 +10,11 @@ from sigma_env.engines.native import NativeEngine
 from sigma_env.events.store import EventStore
 from sigma_env.scoring.logsource import LogsourceCheck, Pair
 from sigma_env.sigma.rule import And, FieldTest, LogSource, Node, Not, Or, Rule, Selection, Text, Value
+from sigma_env.sigma.taxonomy import categories, services
 from tests.scoring.rules import SYSMON, rule, select
 
 PROCESS = select("category: process_creation, product: windows", r"Image|endswith: '\cmd.exe'")
 LOGON = select("product: windows, service: security", "EventID: 4624, LogonType: 3")
-CLEARED = select("product: windows, service: system", "EventID: 104, Channel: Security")
 
 
 def check(reference: Rule, *true_pairs: tuple[str, int]) -> LogsourceCheck:
@@ -146,11 +146,11 @@ def test_sysmons_eventtype_names_the_eventid() -> None:
     assert pipes.correct(without.logsource, without.condition), "older Sysmon writes pipe events without EventType"
 
 
-def test_the_channel_that_was_cleared_is_data() -> None:
-    cleared = check(CLEARED, ("System", 104))
-    assert cleared.correct(CLEARED.logsource, CLEARED.condition)
-    wrong = select("service: system", "EventID: 7045, Channel: Security")
-    assert not cleared.correct(wrong.logsource, wrong.condition)
+def test_the_channel_is_where_an_event_is_logged_also_where_its_data_name_another() -> None:
+    cleared = check(select("product: windows, service: system", "EventID: 104"), ("System", 104))
+    for channel, right in (("System", True), ("Security", False)):
+        answer = select("service: system", f"EventID: 104, Channel: {channel}")
+        assert cleared.correct(answer.logsource, answer.condition) is right
 
 
 def test_the_provider_of_a_security_event_follows_from_its_eventid() -> None:
@@ -191,10 +191,14 @@ def test_long_lists_of_an_answer_stay_cheap() -> None:
     assert not SYSMON_ONLY.correct(answer.logsource, answer.condition)
 
 
-def test_as_many_verdicts_as_logsources_are_not_kept() -> None:
-    for number in range(600):
-        assert not SYSMON_ONLY.correct(LogSource(None, None, f"service {number}"), None)
-    assert len(SYSMON_ONLY._verdicts) <= 256
+def test_verdicts_are_kept_for_few_logsources() -> None:
+    judge = check(PROCESS, (SYSMON, 1))
+    known = [LogSource(c, p, s) for c in (None, *categories()) for p in (None, "windows") for s in (None, *services())]
+    for logsource in known[1:]:
+        judge.correct(logsource, None)
+    for number in range(100):
+        assert not judge.correct(LogSource(None, None, f"service {number}"), None)
+    assert len(judge._verdicts) <= 64
 
 
 TEXTS = {
