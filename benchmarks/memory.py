@@ -45,7 +45,8 @@ def varied(text: str, draw: random.Random) -> str:
     value = draw.choice((f"'*{word}*x'", f"'{word}'", str(draw.randrange(10**9))))
     test = draw.choice((f"CommandLine|re: '{word}.*x+'", f"{word}: {value}", f"EventID: {draw.randrange(70_000)}"))
     place = draw.choice(("category: process_creation", "service: security", "product: windows"))
-    return f"```yaml\nlogsource: {{{place}}}\ndetection:\n  {word}:\n    {test}\n    Image: {value}\n  condition: {word}\n```"
+    selection = f"{word}:\n    {test}\n    Image: {value}"
+    return f"```yaml\nlogsource: {{{place}}}\ndetection:\n  {selection}\n  condition: {word}\n```"
 
 
 def resident() -> int:
