@@ -30,45 +30,42 @@ def parts_left_out(node: Node) -> Iterator[tuple[str, Node]]:
             yield f"without value {node.field}: {value.written!r}", node._replace(values=values)
 
 
-def tests_of(node: Node, *, negated: bool = False) -> Iterator[FieldTest]:
+def held_tests(node: Node, *, negated: bool = False) -> Iterator[FieldTest]:
     """The tests of the tree that must hold, not those under a Not."""
     if isinstance(node, And | Or):
         for child in node.children:
-            yield from tests_of(child, negated=negated)
+            yield from held_tests(child, negated=negated)
     elif isinstance(node, Not):
-        yield from tests_of(node.child, negated=not negated)
+        yield from held_tests(node.child, negated=not negated)
     elif isinstance(node, Selection):
-        yield from tests_of(node.child, negated=negated)
+        yield from held_tests(node.child, negated=negated)
     elif isinstance(node, FieldTest) and not negated:
         yield node
 
 
 def single_tests(rule: Rule) -> Iterator[tuple[str, Node]]:
     """Each line of the rule alone, and each of its values alone."""
-    for test in tests_of(rule.condition):
+    for test in held_tests(rule.condition):
         yield f"only {_title(test)}", test
         if len(test.values) > 1:
             for value in test.values:
                 yield f"only {test.field}: {value.written!r}", test._replace(values=(value,), all=False)
 
 
-def as_keywords(node: Node) -> Node:
-    """The tree with its texts searched in every field, filters included."""
+def as_keywords(node: Node) -> Node | None:
+    """The tree with its texts searched in every field, filters included; what is no text is forgotten."""
     if isinstance(node, And | Or):
-        return node._replace(children=tuple(as_keywords(child) for child in node.children))
+        children = tuple(known for child in node.children if (known := as_keywords(child)) is not None)
+        return node._replace(children=children) if children else None
     if isinstance(node, Not | Selection):
-        return node._replace(child=as_keywords(node.child))
-    if isinstance(node, FieldTest):
-        values = tuple(
-            Value(
-                value.written,
-                tuple(p._replace(op="contains") if isinstance(p, Text) else p for p in value.alternatives),
-            )
-            for value in node.values
-        )
-        texts = all(isinstance(p, Text) and p.text for value in values for p in value.alternatives)
-        return node._replace(field=None, values=values) if texts else node
-    return node
+        child = as_keywords(node.child)
+        return None if child is None else node._replace(child=child)
+    values = []
+    for value in node.values:
+        texts = tuple(p._replace(op="contains") for p in value.alternatives if isinstance(p, Text) and p.text)
+        if texts:
+            values.append(Value(value.written, texts))
+    return node._replace(field=None, values=tuple(values)) if values else None
 
 
 def _title(node: Node) -> str:

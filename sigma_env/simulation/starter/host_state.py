@@ -13,6 +13,7 @@ from sigma_env.simulation.starter.company import Account, Host
 START = datetime(2026, 3, 2, 6, 40, tzinfo=UTC)
 _DAYS = 3
 _DAY_BEGINS, _DAY_ENDS = 6, 20
+SYSTEM_PID = 4
 _MAX_PID = 22_000
 
 _Choice = TypeVar("_Choice")
@@ -110,7 +111,7 @@ class HostState:
     def service_pid(self, service: str) -> int:
         """The process id of a part of Windows that writes events."""
         if service == "system":
-            return 4
+            return SYSTEM_PID
         if service == "none":
             return 0
         if service not in self._services:
@@ -149,7 +150,8 @@ class HostState:
         self._next_sequence += self.random.randrange(1, 5)
         sequence = _swap(self._next_sequence & 0xFFFF)
         guid = f"{self._machine:08X}-{began & 0xFFFF:04X}-{began >> 16:04X}-{sequence:04X}-{self._boot << 8:012X}"
-        process = Process(image, command_line, self.new_pid(), guid, account.full)
+        pid = SYSTEM_PID if image == "System" else self.new_pid()
+        process = Process(image, command_line, pid, guid, account.full)
         self._processes.setdefault((image.lower(), account.full), []).append(process)
         return process
 

@@ -162,7 +162,10 @@ class Renderer:
             value = next(unnamed, field.default) if field.name is None else scene.fields.get(field.name, field.default)
             if value is ...:
                 raise StarterError(f"{action.where}: {field.name or 'Data'}: give the value; it has no default")
-            yield field.name, encode(field.type, _default(value, field, computed))
+            try:
+                yield field.name, encode(field.type, _default(value, field, computed))
+            except EventWriteError as error:
+                raise StarterError(f"{action.where}: {field.name or 'Data'}: {error}") from error
 
 
 def _default(value: Any, field: FieldSpec, computed: Mapping[str, Callable[[], Any]]) -> Any:
