@@ -8,13 +8,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
-import examples
 import pytest
 import typer
 from typer.main import get_command
 
 from sigma_env.cli import _app
 from sigma_env.errors import SourceError
+from tests import examples
 
 
 def standing_in(monkeypatch: pytest.MonkeyPatch, function: Callable[..., None]) -> None:

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import examples
 import pytest
 
 from sigma_env.cli import _app, _checks
@@ -15,6 +14,7 @@ from sigma_env.corpora.catalogue import catalogue
 from sigma_env.corpora.extract import MANIFEST_NAME, SourceManifest
 from sigma_env.tasks.folder import MANIFEST
 from sigma_env.tasks.manifest import Clusters, Manifest, StoreUsed
+from tests import examples
 
 SECRET = "sk-do-not-print-me"
 

@@ -3,13 +3,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-import packed
 import pytest
-import served
 
 from sigma_env.corpora import catalogue, sources
 from sigma_env.corpora.cache import CACHE_VARIABLE
 from sigma_env.corpora.catalogue import FORGE_VARIABLE, Catalogue
+from tests.corpora import packed, served
 
 
 @pytest.fixture

@@ -5,12 +5,12 @@ import subprocess
 import sys
 
 import pytest
-from packed import SOURCE
 
 from sigma_env.corpora.blobs import blob_hash, load_blobs, pack_blobs, parse_blobs
 from sigma_env.corpora.catalogue import FORGE_VARIABLE, Source, catalogue, parse_catalogue
 from sigma_env.corpora.extract import MANIFEST_NAME
 from sigma_env.errors import SourceError
+from tests.corpora.packed import SOURCE
 
 SOURCES = list(catalogue().sources.values())
 each_source = pytest.mark.parametrize("source", SOURCES, ids=lambda source: source.name)

@@ -6,10 +6,10 @@ from email.utils import formatdate
 from pathlib import Path
 
 import pytest
-from served import Answer, Forge, Handler, cut, ranged, status, whole
 
 from sigma_env.corpora.download import DownloadPolicy, download
 from sigma_env.errors import SourceError
+from tests.corpora.served import Answer, Forge, Handler, cut, ranged, status, whole
 
 BODY = random.Random(1).randbytes(300_000)
 OTHER = random.Random(2).randbytes(300_000)

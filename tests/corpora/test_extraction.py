@@ -5,13 +5,13 @@ import hashlib
 from pathlib import Path
 
 import pytest
-from packed import BLOBS, COMMIT, FILES, SOURCE, file_entries, forge_entries, pack
 
 from sigma_env.corpora import pin
 from sigma_env.corpora.blobs import blob_file_name, load_blobs, parse_blobs
 from sigma_env.corpora.catalogue import catalogue
 from sigma_env.corpora.extract import MANIFEST_NAME, SourceManifest, extract_source, is_whole
 from sigma_env.errors import SourceError
+from tests.corpora.packed import BLOBS, COMMIT, FILES, SOURCE, file_entries, forge_entries, pack
 
 
 @pytest.fixture

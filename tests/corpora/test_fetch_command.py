@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 import typer
-from packed import FILES, SOURCE, file_entries, forge_entries, pack
-from served import Forge, ranged
 from typer.testing import CliRunner
 
 from sigma_env.cli.fetch import fetch
+from tests.corpora.packed import FILES, SOURCE, file_entries, forge_entries, pack
+from tests.corpora.served import Forge, ranged
 
 app = typer.Typer()
 app.command()(fetch)

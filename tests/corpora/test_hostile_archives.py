@@ -9,15 +9,15 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-import packed
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from packed import BLOBS, FILES, SOURCE, TOP, Entry, entry, file_entries, forge_entries, pack
 
 from sigma_env.corpora.archive import ArchiveLimits, DamagedArchive
 from sigma_env.corpora.extract import MANIFEST_NAME, SourceManifest, extract_source
 from sigma_env.errors import SourceError
+from tests.corpora import packed
+from tests.corpora.packed import BLOBS, FILES, SOURCE, TOP, Entry, entry, file_entries, forge_entries, pack
 
 SMALL_LIMITS = ArchiveLimits(
     archive_bytes=200_000,

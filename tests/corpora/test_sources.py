@@ -5,14 +5,14 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from packed import BLOBS, FILES, SOURCE, TOP, file_entries, forge_entries, pack
-from served import Forge, cut, ranged, status, whole
 
 from sigma_env.corpora import ensure_sources, fetch, source_path
 from sigma_env.corpora.catalogue import catalogue
 from sigma_env.corpora.download import DownloadPolicy
 from sigma_env.corpora.sources import MIRROR_VARIABLE
 from sigma_env.errors import SourceError
+from tests.corpora.packed import BLOBS, FILES, SOURCE, TOP, file_entries, forge_entries, pack
+from tests.corpora.served import Forge, cut, ranged, status, whole
 
 GOOD = pack(forge_entries())
 WRONG = pack(file_entries({**FILES, "logs/one.evtx": b"ElfFile\0evil"}))

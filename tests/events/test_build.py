@@ -14,7 +14,6 @@ from pathlib import Path
 import orjson
 import pyarrow as pa
 import pytest
-from logs_made import event, numbered, same, write_log
 
 from sigma_env.errors import StoreError
 from sigma_env.events import build as build_module
@@ -22,6 +21,7 @@ from sigma_env.events.build import build
 from sigma_env.events.content import LogFile, Unreadable
 from sigma_env.events.logs import LogRoot
 from sigma_env.events.store import EventStore
+from tests.events.logs_made import event, numbered, same, write_log
 
 
 @pytest.fixture(autouse=True)

@@ -11,11 +11,11 @@ import orjson
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from logs_made import START, event, numbered, write_log
 
 from sigma_env.events.binxml import Element, ValueType, boolean, number, string
 from sigma_env.events.flatten import NO_TIME
 from sigma_env.events.reader import Problem, ReadEvent, read_log
+from tests.events.logs_made import START, event, numbered, write_log
 
 CHUNK = 65_536
 

@@ -10,13 +10,13 @@ from typing import Any, ClassVar
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from logs_made import same, security, values
 
 from sigma_env.errors import StoreError
 from sigma_env.events.builder import MAX_FIELDS, ColumnBuilder
 from sigma_env.events.column import Cell, Column, build_parts
 from sigma_env.events.ref import EventRef
 from sigma_env.events.store import EventStore
+from tests.events.logs_made import same, security, values
 
 
 def flat(channel: str, event_id: Any, **fields: Any) -> dict[str, Any]:
