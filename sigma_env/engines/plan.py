@@ -9,7 +9,7 @@ from typing import NamedTuple, TypeAlias
 
 from sigma_env.errors import EngineError
 from sigma_env.events.column import SEP
-from sigma_env.sigma.rule import And, Exists, FieldTest, Node, Not, Null, Or, Pattern, Selection, Text, Value
+from sigma_env.sigma.rule import And, AnyText, Exists, FieldTest, Node, Not, Null, Or, Pattern, Selection, Text, Value
 
 
 class Alternatives(NamedTuple):
@@ -94,7 +94,9 @@ def _alternatives(values: Iterable[Value]) -> Alternatives:
     others: list[Pattern] = []
     for value in values:
         for pattern in value.alternatives:
-            if isinstance(pattern, Text):
+            if isinstance(pattern, Text) and not pattern.text and pattern.op != "equals":
+                others.append(AnyText())  # what is found everywhere is not searched for
+            elif isinstance(pattern, Text):
                 (cased if pattern.cased else needles).append(needle_of(pattern))
             else:
                 others.append(pattern)

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import pytest
 from hypothesis import assume, given, settings
 
 from sigma_env.engines.evaluator import DictEvent, trace
@@ -9,7 +10,7 @@ from sigma_env.engines.native import _LOGSOURCES_KEPT, NativeEngine, required_ev
 from sigma_env.events.store import EventStore
 from sigma_env.sigma.errors import RuleError
 from sigma_env.sigma.parser import parse_rule
-from sigma_env.sigma.rule import Rule
+from sigma_env.sigma.rule import FieldTest, Rule, Text, TextOp, Value
 from tests.engines.strategies import documents, events
 
 
@@ -89,3 +90,14 @@ def test_an_engine_keeps_a_bounded_number_of_logsources() -> None:
     for i in range(2 * _LOGSOURCES_KEPT):
         engine.match_rule(rule_of({"service": f"s{i}"}, a="b"), store)
     assert len(engine._scopes[store]) <= _LOGSOURCES_KEPT
+
+
+@pytest.mark.parametrize("op", ["contains", "startswith", "endswith", "equals"])
+@pytest.mark.parametrize("cased", [True, False])
+def test_an_empty_literal_is_in_every_value_and_equals_the_empty_one(op: TextOp, cased: bool) -> None:
+    rows: list[dict[str, Any]] = [{"Image": "a"}, {"Image": ""}, {"Image": None}, {}]
+    rule = rule_of({"product": "windows"}, Image="x")
+    line = FieldTest("Image", (), (Value("", (Text(op, "", cased),)),))
+    store = EventStore.from_documents([{"Channel": "C", "EventID": 1, **row} for row in rows])
+    matches = NativeEngine().match_rule(rule._replace(condition=line), store)
+    assert [store.ref(int(r)).position for r in matches.rows(store)] == ([1] if op == "equals" else [0, 1])
