@@ -26,7 +26,7 @@ detection:{WHOAMI}
     "empty": "",
     "prose": "I would look for whoami in the command line.",
     "open thought": "<think>maybe logsource: {category: process_creation}",
-    "two mappings": "a: 1\n---\nb: 2",
+    "two mappings": "logsource: {category: process_creation}\n---\ndetection: {s: {Image: x}, condition: s}",
     "alias": "logsource: &a {category: process_creation}\ndetection: {s: *a, condition: s}",
     "no condition": "logsource: {category: process_creation}\ndetection: {s: {Image: x}}",
     "empty list": "logsource: {category: process_creation}\ndetection: {s: {Image: []}, condition: s}",
