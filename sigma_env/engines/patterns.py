@@ -1,6 +1,8 @@
 """Which distinct values of a column a pattern accepts: the column engine's leaves."""
 
 import ipaddress
+import re
+from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import Any
@@ -13,6 +15,7 @@ from sigma_env.events.column import SEP, Column
 from sigma_env.sigma.regex import compile_regex
 from sigma_env.sigma.rule import AnyText, Cidr, Compare, Glob, Pattern, Regex, Text, Wildcard
 
+_ESCAPE = re.compile(r"\\.", re.DOTALL)
 _META = frozenset("\\^$.|?*+()[]{}")
 _LETTER_ESCAPES = frozenset("-/ :,;=\"'#%&@!<>~`_") | _META
 
@@ -75,7 +78,35 @@ def _regex_codes(pattern: Regex, column: Column, candidates: Iterable[int] | Non
     if len(literal) > 2 and literal.isascii() and column.is_ascii:
         candidates = column.find_all(literal.lower().encode(), among=candidates)
     blob, starts = _texts(column, cased=True)
-    return _search(program, blob, starts, range(column.n_values) if candidates is None else candidates)
+    if candidates is None:
+        if stays_within_values(pattern.pattern):
+            return _search_all(program, blob, starts)
+        candidates = range(column.n_values)
+    return _search(program, blob, starts, candidates)
+
+
+@lru_cache(maxsize=1024)
+def stays_within_values(pattern: str) -> bool:
+    r"""Whether an expression means the same on joined values as on each: it has no anchor but word boundaries.
+
+    The separator is no valid UTF-8, so nothing in RE2 but `\\C` matches it, and it is no word character.
+    """
+    without_escapes = _ESCAPE.sub(lambda escape: "^" if escape[0][1] in "AzZCQ" else "", pattern)
+    return "$" not in without_escapes and "^" not in without_escapes.replace("[^", "")
+
+
+def _search_all(program: Any, blob: bytes, starts: Sequence[int]) -> list[int]:
+    """Codes of all values with a match, searching them as one text."""
+    found: list[int] = []
+    begin, end = 1, len(blob)
+    while begin < end:
+        match = program.search(blob, begin)
+        if match is None or match.start() == end:  # an empty match behind the last separator
+            break
+        code = bisect_right(starts, match.start()) - 1
+        found.append(code)
+        begin = starts[code + 1]
+    return found
 
 
 def _texts(column: Column, *, cased: bool) -> tuple[bytes, Sequence[int]]:

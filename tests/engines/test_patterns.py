@@ -12,6 +12,7 @@ from sigma_env.engines.patterns import (
     parse_network,
     parse_number,
     required_literal,
+    stays_within_values,
 )
 from sigma_env.events.column import Column, build_parts
 from sigma_env.sigma.regex import compile_regex
@@ -33,7 +34,10 @@ def text_pattern(op: str, text: str, cased: bool) -> Pattern:
     return Text(op, text if cased else text.lower(), cased)  # type: ignore[arg-type]
 
 
-EXPRESSIONS = st.sampled_from(["a", "^a", "b$", "a.b", "(?:a|b)+x", "[^a]b", "k1", "S", r"ab\\"])
+EXPRESSIONS = st.sampled_from(
+    ["a", "^a", "b$", "a.b", "(?:a|b)+x", "[^a]b", "k1", "S", r"ab\\", "[^a]", ".", r"\w", r"\W", r"\ba\b", r"\B",
+     r"[^\w]$", "a*", "(?:a|^)b", r"[^\s\S]", r"\x{e9}", "..", "(?s:.)b", r"\D.\D", "É|İ", r"\PN", "a{2,}", r"\AA", r"b\z"]
+)  # fmt: skip
 
 
 def glob(pattern: list[str | Wildcard], cased: bool) -> Glob:
@@ -131,3 +135,22 @@ def test_mapped_addresses_count_as_ipv4() -> None:
     assert parse_address("fe80::1%12") == parse_address("fe80::1")
     assert parse_address("10.0.0.256") is None
     assert parse_network("::ffff:10.0.0.0/104") == parse_network("10.0.0.0/8")
+
+
+@pytest.mark.parametrize("expression", ["a", ".", "[^a]", r"\\", r"\^", r"\$", "[^ab]", r"\b"])
+def test_expressions_that_mean_the_same_on_joined_values(expression: str) -> None:
+    assert stays_within_values(expression)
+
+
+@pytest.mark.parametrize("expression", ["^a", "a$", r"\Aa", r"a\z", "(a|$)", r"\C", "[a^]", r"\Q^\E", r"\\^"])
+def test_expressions_that_may_not_mean_the_same(expression: str) -> None:
+    assert not stays_within_values(expression)
+
+
+@pytest.mark.parametrize("values", [["a"], ["a", "b"], ["", "a"], [""], ["-", "-a"]])
+@pytest.mark.parametrize("expression", [r"\B", r"\b", "a*", ""])
+def test_empty_matches_at_the_edges_of_joined_values(values: list[str], expression: str) -> None:
+    column = column_of(values)
+    pattern = Regex(expression)
+    expected = {c for c in range(column.n_values) if value_holds(pattern, column.value(c))}
+    assert set(codes_of(pattern, column)) == expected
