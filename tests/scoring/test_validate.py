@@ -17,7 +17,7 @@ def test_the_small_dataset_is_valid(small: Dataset) -> None:
     assert all(one.answers > FEWEST_EQUIVALENTS and not one.failures for one in checked)
 
 
-def test_the_starter_dataset_is_valid() -> None:
+def test_the_starter_dataset_is_valid(small: Dataset) -> None:
     starter = load_dataset("starter")
     failures = [failure for one in validate(Scorer(starter), starter.tasks) for failure in one.failures]
     assert not failures
