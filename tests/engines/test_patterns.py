@@ -36,7 +36,8 @@ def text_pattern(op: str, text: str, cased: bool) -> Pattern:
 
 EXPRESSIONS = st.sampled_from(
     ["a", "^a", "b$", "a.b", "(?:a|b)+x", "[^a]b", "k1", "S", r"ab\\", "[^a]", ".", r"\w", r"\W", r"\ba\b", r"\B",
-     r"[^\w]$", "a*", "(?:a|^)b", r"[^\s\S]", r"\x{e9}", "..", "(?s:.)b", r"\D.\D", "É|İ", r"\PN", "a{2,}", r"\AA", r"b\z"]
+     r"[^\w]$", "a*", "(?:a|^)b", r"[^\s\S]", r"\x{e9}", "..", "(?s:.)b", r"\D.\D", "É|İ", r"\PN",
+     "a{2,}", r"\AA", r"b\z"]
 )  # fmt: skip
 
 
