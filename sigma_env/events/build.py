@@ -4,9 +4,10 @@ import hashlib
 import logging
 import os
 import shutil
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import closing, suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sigma_env.corpora.cache import locks_dir, stores_dir
 from sigma_env.errors import StoreError
@@ -15,6 +16,9 @@ from sigma_env.events.builder import StoreBuilder
 from sigma_env.events.content import LogFile, MemoryContent, Unreadable
 from sigma_env.events.logs import UNREADABLE, FoundFile, LogRoot, digests, find_logs
 from sigma_env.events.store import EventStore
+
+if TYPE_CHECKING:
+    from sigma_env.events.reader import Problem, ReadEvent
 
 _log = logging.getLogger(__name__)
 
@@ -104,6 +108,8 @@ def _keep(content: MemoryContent, folder: Path) -> EventStore:
 def _read(
     files: Sequence[FoundFile], contents: Sequence[str], fingerprint: str, progress: Progress | None
 ) -> MemoryContent:
+    from sigma_env.events.reader import read_logs
+
     builder = StoreBuilder()
     names: dict[str, list[FoundFile]] = {}
     for file, content in zip(files, contents, strict=True):
@@ -112,24 +118,26 @@ def _read(
         else:
             names.setdefault(content, []).append(file)
     done, total = 0, sum(same[0].size for same in names.values())
-    for index, (file, *others) in enumerate(names.values()):
-        if progress is not None:
-            progress(file.name, done, total)
-        before = builder.n_events
-        _read_file(file, index, builder)
-        builder.files.append(LogFile(file.name, tuple(f.name for f in others), file.size, builder.n_events - before))
-        _check_unchanged(file)
-        done += file.size
+    with closing(read_logs([Path(same[0].path) for same in names.values()])) as logs:
+        for index, ((file, *others), items) in enumerate(zip(names.values(), logs, strict=True)):
+            if progress is not None:
+                progress(file.name, done, total)
+            before = builder.n_events
+            _add(file, index, items, builder)
+            n_events = builder.n_events - before
+            builder.files.append(LogFile(file.name, tuple(f.name for f in others), file.size, n_events))
+            _check_unchanged(file)
+            done += file.size
     if progress is not None:
         progress("", total, total)
     return builder.finish(fingerprint)
 
 
-def _read_file(file: FoundFile, index: int, builder: StoreBuilder) -> None:
-    from sigma_env.events.reader import Problem, read_log
+def _add(file: FoundFile, index: int, items: "Iterable[ReadEvent | Problem]", builder: StoreBuilder) -> None:
+    from sigma_env.events.reader import Problem
 
     problems = 0
-    for item in read_log(Path(file.path)):
+    for item in items:
         problem = item if isinstance(item, Problem) else None
         if not isinstance(item, Problem):
             try:

@@ -1,33 +1,36 @@
 """Events of one log file, and what of it cannot be read.
 
-EVTX files are read by the Rust crate evtx. What it leaves out without a word is found here: a cut file, records
-that a chunk announces and that did not come, `Data` elements that its JSON drops (all but the last of one name, and
-those without a name beside named ones).
+EVTX files are read by the Rust crate evtx, in a process of its own. What it leaves out without a word is found
+here: a cut file, records that a chunk announces and that did not come, `Data` elements that its JSON drops (all but
+the last of one name, and those without a name beside named ones).
 """
 
 import re
 import struct
-from collections.abc import Iterator
-from itertools import count
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing
+from itertools import chain, count
 from pathlib import Path
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, NamedTuple
 from xml.sax.saxutils import unescape
 
 import orjson
 
 from sigma_env.errors import StoreError
+from sigma_env.events.evtx_process import EvtxProcess
+from sigma_env.events.evtx_worker import CHUNK_FAILURE, RECORD, UNOPENED
 from sigma_env.events.flatten import NO_TIME, FlatEvent, flatten, microseconds
 
 _HEADER_BYTES = 4_096
 _CHUNK_BYTES = 65_536
 _MIN_RECORD_BYTES = 28
 _MAX_CHUNK_RECORDS = _CHUNK_BYTES // _MIN_RECORD_BYTES
-_CHUNK_COUNT = struct.Struct("<42xH")
+_FILE_HEADER = struct.Struct("<8s34xH")
+_FILE_MAGIC = b"ElfFile\0"
 _CHUNK_HEADER = struct.Struct("<8sQQ")
 _CHUNK_MAGIC = b"ElfChnk\0"
 _NO_RECORD = 2**64 - 1
 _UNNAMED = re.compile(r"<Data>(.*?)</Data>|<Data/>", re.DOTALL)
-_JSON_SUFFIXES = (".json", ".jsonl")
 
 
 class ReadEvent(NamedTuple):
@@ -45,63 +48,72 @@ class Problem(NamedTuple):
     reason: str
 
 
-def read_log(path: Path) -> Iterator[ReadEvent | Problem]:
-    """Reads a log file: JSON events from `.json` and `.jsonl`, else EVTX.
+def read_logs(paths: Sequence[Path]) -> Generator[Iterator[ReadEvent | Problem], None, None]:
+    """Reads log files, JSON events from `.json` and `.jsonl`, else EVTX; damage costs what it hits, nothing else.
 
     Positions count records in reading order, unreadable ones too; a chunk that cannot be read counts as one.
+
+    Yields:
+        What is in each file, in order; to be read to its end before the next.
     """
-    return read_json(path) if path.suffix.lower() in _JSON_SUFFIXES else read_evtx(path)
+    with EvtxProcess([str(path) for path in paths if not _is_json(path)]) as process:
+        for path in paths:
+            yield read_json(path) if _is_json(path) else _read_evtx(path, process)
 
 
-def read_evtx(path: Path) -> Iterator[ReadEvent | Problem]:
-    """Reads an EVTX file; damage costs the records that it hits, no others. See `read_log`."""
-    try:
-        size = path.stat().st_size
-        if size < _HEADER_BYTES:
-            yield Problem(None, f"the file ends after {size} bytes, within its header" if size else "the file is empty")
+def read_log(path: Path) -> Iterator[ReadEvent | Problem]:
+    """Reads one log file; see `read_logs`."""
+    for items in read_logs([path]):
+        yield from items
+
+
+def _is_json(path: Path) -> bool:
+    return path.suffix.lower() in (".json", ".jsonl")
+
+
+def _read_evtx(path: Path, process: EvtxProcess) -> Iterator[ReadEvent | Problem]:
+    with closing(process.messages()) as messages:
+        try:
+            size = path.stat().st_size
+            announced, cut = _announced(path, size)
+        except OSError as error:
+            yield Problem(None, _reason(error))
             return
-        json_records, xml_records = _iterators(path)
-        announced, cut = _announced(path, size)
-    except (OSError, RuntimeError) as error:
-        yield Problem(None, _reason(error))
-        return
-    if cut:
-        yield Problem(None, cut)
-    read = 0
-    # No sound file holds more records than this: a damaged one must come to an end.
-    for position in range(size // _MIN_RECORD_BYTES + 1):
-        record = _next(json_records)
-        xml = _next(xml_records)
-        if record is None:
-            break
-        read += not isinstance(record, _Failure) or not record.is_chunk
-        if isinstance(record, _Failure):
-            yield Problem(position, record.reason)
-            if record.is_last:
-                break
-            continue
-        yield from _event(position, record, xml)
-    if read < announced:
-        yield Problem(None, f"its chunks announce {announced} records, {read} were found")
+        first = next(messages, None)
+        if cut:
+            yield Problem(None, cut)
+        if first is None:
+            return
+        if first[0] == UNOPENED:
+            if not cut:
+                yield Problem(None, first[1])
+            return
+        read = 0
+        # No sound file holds more records than this: a damaged one must come to an end.
+        for position, message in zip(range(size // _MIN_RECORD_BYTES + 1), chain([first], messages), strict=False):
+            read += message[0] != CHUNK_FAILURE
+            if message[0] == RECORD:
+                yield from _event(position, *message[1:])
+            else:
+                yield Problem(position, message[1])
+        if read < announced:
+            yield Problem(None, f"its chunks announce {announced} records, {read} were found")
 
 
-def _event(position: int, record: dict[str, Any], xml: "dict[str, Any] | _Failure | None") -> Iterator[Any]:
-    text = ""
-    if isinstance(xml, dict) and xml["event_record_id"] == record["event_record_id"]:
-        text = xml["data"]
-    else:
+def _event(position: int, number: int, time: str, raw: str, xml: str | None) -> Iterator[ReadEvent | Problem]:
+    if xml is None:
         yield Problem(position, "read as JSON only: nameless Data beside named ones would be missing")
     try:
-        document = _parse(record["data"])
-        if "<Data>" in text and "<Data Name=" in text and isinstance(document.get("Event"), dict):
-            _restore_unnamed(document, text)
-        event = flatten(document, text)
+        document = _parse(raw)
+        if xml and isinstance(document.get("Event"), dict):
+            _restore_unnamed(document, xml)
+        event = flatten(document, xml or "")
     except (ValueError, StoreError, RecursionError) as error:
         yield Problem(position, _reason(error))
         return
     if event.time == NO_TIME:
-        event = event._replace(time=microseconds(str(record["timestamp"]).removesuffix(" UTC")))
-    yield ReadEvent(position, record["event_record_id"], event)
+        event = event._replace(time=microseconds(time.removesuffix(" UTC")))
+    yield ReadEvent(position, number, event)
 
 
 def _parse(raw: str) -> dict[str, Any]:
@@ -139,55 +151,23 @@ def _restore_unnamed(document: dict[str, Any], xml: str) -> None:
         data["Data"] = [*(held if isinstance(held, list) else [held]), *values]
 
 
-class _Failure(NamedTuple):
-    reason: str
-    is_chunk: bool
-    is_last: bool
-
-
-def _next(records: Iterator[Any]) -> "dict[str, Any] | _Failure | None":
-    try:
-        record: dict[str, Any] | None = next(records, None)
-    except MemoryError:
-        raise
-    except Exception as error:
-        reason = _reason(error)
-        return _Failure(reason, reason.startswith("Failed to parse chunk"), is_last=False)
-    except BaseException as error:
-        if type(error).__name__ != "PanicException":  # pyo3's, which is no Exception and cannot be imported
-            raise
-        return _Failure(f"the reader failed: {_reason(error)}", is_chunk=True, is_last=True)
-    return record
-
-
-def _iterators(path: Path) -> tuple[Iterator[Any], Iterator[Any]]:
-    from evtx import PyEvtxParser
-
-    def source() -> str | BinaryIO:
-        try:
-            str(path).encode()
-        except UnicodeEncodeError:
-            return path.open("rb")  # the reader takes names in UTF-8 only
-        return str(path)
-
-    one_thread = 1  # files are small, and making columns of the events takes most of the time
-    return (
-        PyEvtxParser(source(), one_thread, separate_json_attributes=True).records_json(),
-        PyEvtxParser(source(), one_thread, indent=False).records(),
-    )
-
-
 def _announced(path: Path, size: int) -> tuple[int, str]:
     """How many records the chunks' headers announce, and what the file lacks, if it was cut."""
+    if size == 0:
+        return 0, "the file is empty"
+    if size < _HEADER_BYTES:
+        return 0, f"the file ends after {size} bytes, within its header"
     chunks, rest = divmod(size - _HEADER_BYTES, _CHUNK_BYTES)
     records = 0
     with path.open("rb") as stream:
-        (expected,) = _CHUNK_COUNT.unpack(stream.read(_CHUNK_COUNT.size))
+        magic_of_file, expected = _FILE_HEADER.unpack(stream.read(_FILE_HEADER.size))
         for index in range(chunks):
             stream.seek(_HEADER_BYTES + index * _CHUNK_BYTES)
             magic, first, last = _CHUNK_HEADER.unpack(stream.read(_CHUNK_HEADER.size))
             if magic == _CHUNK_MAGIC and last != _NO_RECORD and first <= last < first + _MAX_CHUNK_RECORDS:
                 records += last - first + 1
+    if magic_of_file != _FILE_MAGIC:
+        return 0, ""  # the reader will say so
     if rest:
         return records, f"the file was cut within chunk {chunks}, whose records are not read"
     if expected > chunks:
@@ -196,7 +176,7 @@ def _announced(path: Path, size: int) -> tuple[int, str]:
 
 
 def read_json(path: Path) -> Iterator[ReadEvent | Problem]:
-    """Reads JSON events: one document per line; a `.json` may also be an array of documents, or one. See `read_log`."""
+    """Reads JSON events: one per line; a `.json` may also be an array of documents, or one. See `read_logs`."""
     try:
         if path.stat().st_size == 0:
             yield Problem(None, "the file is empty")

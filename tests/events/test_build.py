@@ -8,8 +8,9 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import orjson
 import pyarrow as pa
@@ -17,6 +18,7 @@ import pytest
 
 from sigma_env.errors import StoreError
 from sigma_env.events import build as build_module
+from sigma_env.events import reader
 from sigma_env.events.build import build
 from sigma_env.events.content import LogFile, Unreadable
 from sigma_env.events.logs import LogRoot
@@ -43,13 +45,13 @@ def logs(tmp_path: Path) -> Path:
 def reads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The names of the files that a build reads, from here on."""
     names: list[str] = []
-    read_file = build_module._read_file
+    read_logs = reader.read_logs
 
-    def noted(file: build_module.FoundFile, index: int, builder: build_module.StoreBuilder) -> None:
-        names.append(file.name)
-        read_file(file, index, builder)
+    def noted(paths: Sequence[Path]) -> Any:
+        names.extend(path.name for path in paths)
+        return read_logs(paths)
 
-    monkeypatch.setattr(build_module, "_read_file", noted)
+    monkeypatch.setattr(reader, "read_logs", noted)
     return names
 
 
@@ -80,7 +82,7 @@ def test_events_of_all_files_in_one_store(logs: Path) -> None:
 def test_equal_files_are_read_once_under_the_first_name(logs: Path, reads: list[str]) -> None:
     store = built(logs)
     size = (logs / "a.evtx").stat().st_size
-    assert reads == ["a.evtx", "b/two.evtx"]
+    assert reads == ["a.evtx", "two.evtx"]
     assert store.files[0] == LogFile("a.evtx", ("z.evtx",), size, 3)
     assert store.resolve("z.evtx:2") == store.resolve("a.evtx:2") == 1
 
@@ -88,7 +90,7 @@ def test_equal_files_are_read_once_under_the_first_name(logs: Path, reads: list[
 def test_the_second_time_nothing_is_read(logs: Path, reads: list[str]) -> None:
     first = built(logs)
     second = built(logs)
-    assert reads == ["a.evtx", "b/two.evtx"]
+    assert reads == ["a.evtx", "two.evtx"]
     assert same(first, second)
     assert first.fingerprint == second.fingerprint
 
@@ -171,14 +173,13 @@ def test_no_logs_are_an_error(tmp_path: Path) -> None:
 
 
 def test_a_file_that_changes_while_it_is_read_is_an_error(logs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    read_file = build_module._read_file
-
-    def changing(file: build_module.FoundFile, index: int, builder: build_module.StoreBuilder) -> None:
-        read_file(file, index, builder)
-        with Path(file.path).open("ab") as stream:
+    def changing(paths: Sequence[Path]) -> Any:
+        with paths[0].open("ab") as stream:
             stream.write(b"more")
+        return read_logs(paths)
 
-    monkeypatch.setattr(build_module, "_read_file", changing)
+    read_logs = reader.read_logs
+    monkeypatch.setattr(reader, "read_logs", changing)
     with pytest.raises(StoreError, match=r"a\.evtx changed while it was read"):
         built(logs)
 
@@ -227,7 +228,7 @@ def test_a_damaged_or_outdated_store_is_built_again_and_said_so(
     DAMAGES[damage](kept(tmp_path))
     with caplog.at_level(logging.WARNING):
         assert pickle_of_events(built(logs)) == first
-    assert reads == ["a.evtx", "b/two.evtx"]
+    assert reads == ["a.evtx", "two.evtx"]
     assert "the kept store is built again" in caplog.text
     reads.clear()
     assert pickle_of_events(built(logs)) == first
@@ -336,7 +337,7 @@ def test_one_process_builds_and_the_others_wait(
         thread.start()
     for thread in threads:
         thread.join()
-    assert reads == ["a.evtx", "b/two.evtx"]
+    assert reads == ["a.evtx", "two.evtx"]
     assert [s.n_events for s in stores] == [6, 6, 6]
 
 

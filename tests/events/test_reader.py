@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import struct
+import sys
+import textwrap
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, ClassVar
 
-import evtx
 import orjson
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from sigma_env.events import evtx_process, evtx_worker
 from sigma_env.events.binxml import Element, ValueType, boolean, number, string
 from sigma_env.events.flatten import NO_TIME
-from sigma_env.events.reader import Problem, ReadEvent, read_log
+from sigma_env.events.reader import Problem, ReadEvent, read_log, read_logs
 from tests.events.logs_made import START, event, numbered, write_log
 
 CHUNK = 65_536
@@ -186,84 +190,120 @@ def test_no_damage_stops_the_reader(tmp_path: Path, spots: list[tuple[int, bytes
         assert problems
 
 
-class PanicException(BaseException):
-    """Named like pyo3's form of a Rust panic."""
-
-
-class _Parser:
-    """A parser whose iterators yield one good record, then raise, then would go on."""
-
-    def __init__(self, records: list[Any]) -> None:
-        self._records = records
-
-    def records_json(self) -> Any:
-        return _Iterator(self._records)
-
-    records = records_json
-
-
-class _Iterator:
-    def __init__(self, records: list[Any]) -> None:
-        self._left = list(records)
-
-    def __next__(self) -> Any:
-        if not self._left:
-            raise StopIteration
-        item = self._left.pop(0)
-        if isinstance(item, BaseException):
-            raise item
+STAND_IN = """
+import sys, time, runpy, json
+XML = %r
+class PanicException(BaseException): "Named like pyo3's form of a Rust panic."
+def record(number, raw=None):
+    raw = raw or json.dumps({"Event": {"System": {"EventID": number}}})
+    return {"event_record_id": number, "timestamp": "2026-01-02T03:04:05.000006Z UTC", "data": raw}
+def records():
+%s
+class Parser:
+    def __init__(self, *_, **__): self.left = records()
+    def records_json(self): return self
+    def records(self): return self if XML else iter(())
+    def __next__(self):
+        try: item = next(self.left)
+        except StopIteration: raise StopIteration from None
+        if isinstance(item, BaseException): raise item
         return item
-
-    def __iter__(self) -> Any:
-        return self
-
-
-def record(number: int) -> dict[str, Any]:
-    document = {"Event": {"System": {"EventID": number}}}
-    return {
-        "event_record_id": number,
-        "timestamp": "2026-01-02T03:04:05.000006Z UTC",
-        "data": orjson.dumps(document).decode(),
-    }
+class Module: PyEvtxParser = Parser
+sys.modules["evtx"] = Module
+runpy.run_path(sys.argv[1], run_name="__main__")
+"""
 
 
 @pytest.fixture
-def reading(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Reads what a stand-in for the Rust reader yields."""
+def reading(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[list[ReadEvent], list[Problem]]]:
+    """Reads what a stand-in for the Rust reader yields, and a sound file after it."""
 
-    def read_records(records: list[Any]) -> tuple[list[ReadEvent], list[Problem]]:
-        monkeypatch.setattr(evtx, "PyEvtxParser", lambda *_, **__: _Parser(records))
+    def read_records(body: str, patience: float = 10, xml: bool = True) -> tuple[list[ReadEvent], list[Problem]]:
+        script = tmp_path / "stand_in.py"
+        script.write_text(STAND_IN % (xml, textwrap.indent(body, "    ")))
+        monkeypatch.setattr(evtx_process, "WORKER", (sys.executable, str(script), evtx_worker.__file__))
+        monkeypatch.setattr(evtx_process, "PATIENCE_SECONDS", patience)
         return read(write_log(tmp_path / "a.evtx", []))
 
     return read_records
 
 
-def test_a_panic_of_the_reader_ends_the_file_and_nothing_else(reading: Any) -> None:
-    events, problems = reading([record(1), PanicException("index out of bounds"), record(3)])
+Reading = Callable[..., tuple[list[ReadEvent], list[Problem]]]
+BEFORE = "yield record(1)\n"
+AFTER = "\nyield record(3)\n"
+
+
+@pytest.mark.parametrize(
+    ("fault", "reason"),
+    [
+        ("yield PanicException('index out of bounds')", "the reader died with status 1"),
+        ("import os; os.abort()", "the reader died with status -6"),
+        ("import os, signal; os.kill(os.getpid(), signal.SIGSEGV)", "the reader died with status -11"),
+        ("yield MemoryError()", "the reader died with status 1"),
+        ("sys.stdout.buffer.write(b'xx'); sys.stdout.flush(); sys.exit(3)", "the reader died with status 3"),
+    ],
+)
+def test_a_reader_that_dies_costs_the_rest_of_its_file(reading: Reading, fault: str, reason: str) -> None:
+    events, problems = reading(BEFORE + fault + AFTER)
     assert [e.event.event_id for e in events] == [1]
-    assert problems == [Problem(1, "the reader failed: index out of bounds")]
+    assert problems == [Problem(1, f"{reason}; the rest of the file is not read")]
 
 
-@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit, MemoryError])
-def test_what_is_no_fault_of_the_file_goes_through(reading: Any, error: type[BaseException]) -> None:
-    with pytest.raises(error):
-        reading([record(1), error()])
+def test_a_reader_that_hangs_is_ended(reading: Reading) -> None:
+    events, problems = reading(BEFORE + "time.sleep(600)" + AFTER, patience=0.4)
+    assert [e.event.event_id for e in events] == [1]
+    assert problems == [Problem(1, "the reader hung; the rest of the file is not read")]
 
 
-def test_a_reader_that_never_ends_is_stopped(reading: Any) -> None:
-    events, problems = reading([RuntimeError("again")] * 10_000)
+def test_a_caller_that_takes_its_time_is_not_taken_for_a_hang(
+    reading: Reading, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(evtx_process, "PATIENCE_SECONDS", 0.2)
+    found = []
+    for item in read_log(write_log(tmp_path / "b.evtx", numbered(2))):
+        time.sleep(0.6)
+        found.append(item.position)
+    assert found == [0, 1]
+
+
+def test_files_after_one_that_hangs_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two names of a chunk point to each other as the next in their list: the Rust reader follows them for ever."""
+    monkeypatch.setattr(evtx_process, "PATIENCE_SECONDS", 0.8)
+    hostile = write_log(tmp_path / "a.evtx", numbered(3))
+    content = bytearray(hostile.read_bytes())
+    first, second = [offset for offset in struct.unpack_from("<64I", content, 4096 + 128) if offset][:2]
+    struct.pack_into("<I", content, 4096 + first, second)
+    struct.pack_into("<I", content, 4096 + second, first)
+    hostile.write_bytes(content)
+    paths = [write_log(tmp_path / "0.evtx", numbered(2)), hostile, write_log(tmp_path / "b.evtx", numbered(1))]
+    before, bad, after = [list(items) for items in read_logs(paths)]
+    assert [item.position for item in before] == [0, 1]
+    assert [item.position for item in after] == [0]
+    # A reader that gets over it is as good.
+    hung = "the reader hung; the rest of the file is not read"
+    assert bad[0] == Problem(0, hung) or [item.position for item in bad] == [0, 1, 2]
+
+
+def test_a_reader_that_never_comes_to_an_end_is_stopped(reading: Reading) -> None:
+    events, problems = reading("while True: yield RuntimeError('again')")
     assert events == []
-    assert len(problems) < 10_000
+    assert 0 < len(problems) < 10_000
 
 
-def test_a_record_without_a_time_has_that_of_its_header(reading: Any) -> None:
-    events, _ = reading([record(1)])
+def test_a_record_without_a_time_has_that_of_its_header(reading: Reading) -> None:
+    events, _ = reading(BEFORE)
     assert events[0].event.time == 1_767_323_045_000_006
 
 
+def test_a_record_whose_xml_cannot_be_read_is_kept_and_said_to_be_less_sure(reading: Reading) -> None:
+    events, problems = reading(BEFORE, xml=False)
+    assert len(events) == 1
+    assert problems == [Problem(0, "read as JSON only: nameless Data beside named ones would be missing")]
+
+
 @pytest.mark.parametrize("raw", ["{", "[]", "7", '{"Event": 5}', '{"Event": {"System": 1}}', "1e999"])
-def test_a_record_that_is_no_event_is_a_problem(reading: Any, raw: str) -> None:
-    events, problems = reading([record(1) | {"data": raw}, record(2)])
+def test_a_record_that_is_no_event_is_a_problem(reading: Reading, raw: str) -> None:
+    events, problems = reading(f"yield record(1, {raw!r})" + AFTER)
     assert [e.position for e in events] == [1]
     assert [p.position for p in problems] == [0]
 
