@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import subprocess
 import sys
 import tomllib
@@ -97,12 +98,29 @@ def test_documents_link_to_what_exists(path: Path) -> None:
         assert (ROOT / path.parent / link).exists(), f"{path} links to {link}"
 
 
-def test_the_python_of_the_readme_runs() -> None:
-    code = "\n".join(fenced(README, "python"))
-    assert "gym.make" in code
-    done = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=False)
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """That of a new user whose terminal speaks UTF-8."""
+    return {**os.environ, "SIGMA_ENV_CACHE": str(tmp_path_factory.mktemp("cache")), "PYTHONUTF8": "1"}
+
+
+def test_the_python_of_the_readme_runs_and_prints_what_it_shows(environment: dict[str, str]) -> None:
+    [code], [shown] = fenced(README, "python"), fenced(README, "text")
+    command = [sys.executable, "-W", "error", "-c", code]
+    done = subprocess.run(command, env=environment, capture_output=True, encoding="utf-8", check=False)
     assert done.returncode == 0, done.stderr
-    assert done.stdout
+    assert shown in done.stdout
+
+
+def test_the_commands_of_the_readme_print_what_it_shows(environment: dict[str, str]) -> None:
+    program = Path(sys.executable).with_name("sigma-env")
+    blocks = fenced(README, "console")
+    assert len(blocks) == 2
+    for block in blocks:
+        command, _, shown = block.removeprefix("$ sigma-env ").partition("\n")
+        words = [program, *shlex.split(command)]
+        done = subprocess.run(words, cwd=ROOT, env=environment, capture_output=True, encoding="utf-8", check=False)
+        assert (done.stdout, done.stderr) == (shown, "")
 
 
 @pytest.fixture(scope="module")
@@ -125,7 +143,7 @@ def test_the_wheel_holds_every_file_of_the_package(wheel: Path) -> None:
     assert (wheel / "sigma_env/envs_registry.yaml").read_bytes() == (ROOT / "envs_registry.yaml").read_bytes()
 
 
-def test_the_wheel_works_without_the_checkout(wheel: Path, tmp_path: Path) -> None:
+def test_the_wheel_works_without_the_checkout(wheel: Path, tmp_path: Path, environment: dict[str, str]) -> None:
     code = (
         f"import sys; sys.path.insert(0, {str(wheel)!r})\n"
         "import gymnasium, sigma_env\n"
@@ -134,5 +152,5 @@ def test_the_wheel_works_without_the_checkout(wheel: Path, tmp_path: Path) -> No
         "assert env.reset(seed=1)[0]\n"
     )
     command = [sys.executable, "-W", "error", "-c", code]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, encoding="utf-8", check=False)
     assert done.returncode == 0, done.stderr
