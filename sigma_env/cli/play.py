@@ -11,7 +11,7 @@ import typer
 
 if TYPE_CHECKING:
     from sigma_env.env import SigmaRuleEnv
-    from sigma_env.scoring.agents import Agent
+    from sigma_env.scoring.agents import Agent, Constant
     from sigma_env.tasks.task import Task
 
 _END = "."
@@ -69,7 +69,7 @@ def play(
       sigma-env play --interactive
     """
     from sigma_env.env import SigmaRuleEnv
-    from sigma_env.scoring.agents import AGENT_NAMES, make_agent
+    from sigma_env.scoring.agents import AGENT_NAMES, best_constant, make_agent
 
     if agent != "all" and agent not in AGENT_NAMES:
         raise typer.BadParameter(f"unknown agent {agent!r}; there is {', '.join(AGENT_NAMES)} and all")
@@ -81,10 +81,11 @@ def play(
     names = AGENT_NAMES if agent == "all" else (agent,)
     agents = [make_agent(name, env.scorer, playable) for name in names]
     episodes = _play(env, agents, playable, 0 if as_json else tasks)
+    best = best_constant(env.scorer, playable)
     if as_json:
-        print(json.dumps(_as_json(env, agents, episodes), indent=1))
+        print(json.dumps(_as_json(env, agents, episodes, best), indent=1))
     else:
-        _print_table(env, agents, episodes)
+        _print_table(env, agents, episodes, best)
 
 
 def _play(env: SigmaRuleEnv, agents: Sequence[Agent], tasks: Sequence[Task], shown: int) -> list[_Episode]:
@@ -144,7 +145,7 @@ def _row(episodes: Sequence[_Episode], agent: str) -> _Row:
     )
 
 
-def _print_table(env: SigmaRuleEnv, agents: Sequence[Agent], episodes: Sequence[_Episode]) -> None:
+def _print_table(env: SigmaRuleEnv, agents: Sequence[Agent], episodes: Sequence[_Episode], best: Constant) -> None:
     count = len({episode.task_id for episode in episodes})
     print(f"means over {count:,} tasks of {env.dataset.name}; the best reward is {env.max_reward:.4g}\n")
     print(f"  {'agent':<13} {'reward':>7} {'IoU':>6} {'logsource':>10} {'valid':>6} {'solved':>7}   what it answers")
@@ -154,12 +155,16 @@ def _print_table(env: SigmaRuleEnv, agents: Sequence[Agent], episodes: Sequence[
             f"  {agent.name:<13} {row.reward:>7.3f} {row.iou:>6.3f} {row.logsource_correct:>10.2f}"
             f" {row.yaml_valid:>6.2f} {row.solved:>6.0%}    {agent.about}"
         )
+    print(f"\n  the best constant answer earns {best.reward:.3f}, with an IoU of {best.iou:.3f}")
 
 
-def _as_json(env: SigmaRuleEnv, agents: Sequence[Agent], episodes: Sequence[_Episode]) -> dict[str, Any]:
+def _as_json(
+    env: SigmaRuleEnv, agents: Sequence[Agent], episodes: Sequence[_Episode], best: Constant
+) -> dict[str, Any]:
     return {
         "dataset": env.dataset.name,
         "max_reward": env.max_reward,
+        "best_constant": best._asdict(),
         "agents": {agent.name: {"about": agent.about, **_row(episodes, agent.name)._asdict()} for agent in agents},
         "episodes": [
             {"agent": episode.agent, "answer": episode.answer, "reward": episode.reward, **episode.info}

@@ -22,7 +22,7 @@ def test_requests_answers_rewards_and_a_table(small: Dataset, capsys: Output) ->
     assert sum(task.request.splitlines()[0] in shown for task in small.tasks) == 2
     assert "  oracle: reward 1.10 of 1.1, IoU 1.00" in shown
     assert "means over 7 tasks of small; the best reward is 1.1" in shown
-    rows = {line.split()[0]: line.split()[1:6] for line in shown.splitlines()[-5:]}
+    rows = {line.split()[0]: line.split()[1:6] for line in shown.splitlines()[-7:-2]}
     assert list(rows) == list(AGENT_NAMES)
     assert rows["oracle"] == ["1.100", "1.000", "1.00", "1.00", "100%"]
     assert rows["empty"] == ["0.000", "0.000", "0.00", "0.00", "0%"]
@@ -36,6 +36,7 @@ def test_one_agent_in_one_split(small: Dataset, capsys: Output) -> None:
     assert "means over 2 tasks" in shown
     assert "one-literal" in shown
     assert "oracle" not in shown
+    assert "the best constant answer earns " in shown.splitlines()[-1]
 
 
 def test_json_has_every_episode(small: Dataset, capsys: Output) -> None:
@@ -43,6 +44,7 @@ def test_json_has_every_episode(small: Dataset, capsys: Output) -> None:
     shown = json.loads(capsys.readouterr().out)
     assert set(shown["agents"]) == set(AGENT_NAMES)
     assert len(shown["episodes"]) == 7 * 5
+    assert shown["best_constant"]["reward"] == pytest.approx(shown["agents"]["constant"]["reward"])
     scorer = Scorer(small)
     for episode in shown["episodes"]:
         score = scorer.score(episode["task_id"], episode["answer"])
