@@ -10,6 +10,7 @@ from gymnasium.error import ResetNeeded
 
 from sigma_env.errors import OptionError
 from sigma_env.scoring.explain import printable
+from sigma_env.scoring.options import check_weights
 from sigma_env.scoring.score import Score
 from sigma_env.scoring.scorer import Scorer
 from sigma_env.spaces import UnicodeText
@@ -70,7 +71,7 @@ class SigmaRuleEnv(gym.Env[str, str]):
         if render_mode is not None and render_mode not in self.metadata["render_modes"]:
             raise OptionError(f"unknown render_mode {render_mode!r}; there is 'ansi', 'human' and None")
         self.scorer = _shared_scorer(
-            load_dataset(dataset), engine, semantics, None if weights is None else tuple(weights.items())
+            load_dataset(dataset), engine, semantics, None if weights is None else tuple(check_weights(weights).items())
         )
         self.dataset = self.scorer.dataset
         self.max_reward = self.scorer.max_reward

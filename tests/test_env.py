@@ -157,6 +157,8 @@ def test_an_action_is_text(env: SigmaRuleEnv, action: Any) -> None:
     [
         ({"engine": "grep"}, "unknown engine 'grep'; there is 'native'"),
         ({"semantics": "splunk"}, "unknown semantics 'splunk'; there is 'sigma'"),
+        ({"weights": [0.1, 0.3, 0.7]}, "exactly the keys"),
+        ({"weights": {"yaml_valid": [1], "logsource_correct": 1, "iou": 1}}, "weights.yaml_valid must be a finite"),
         ({"weights": {"iou": 1.0}}, "exactly the keys 'yaml_valid', 'logsource_correct', 'iou'"),
         ({"weights": {"yaml_valid": 1, "logsource_correct": 1, "iou": float("nan")}}, "weights.iou must be a finite"),
         ({"render_mode": "rgb_array"}, "unknown render_mode"),
