@@ -1,7 +1,9 @@
 """Regular expressions of rules: RE2 only, which runs in linear time whatever a model writes."""
 
 import re
+from collections import OrderedDict
 from functools import lru_cache
+from threading import Lock
 from typing import Any, Final
 
 import re2
@@ -26,7 +28,6 @@ _CONSTRUCTS: Final = (
 )
 
 
-@lru_cache(maxsize=128)
 def compile_regex(pattern: str, flags: str = "") -> Any:
     """Compile an expression as rules mean it: classes are ASCII, `$` is the end of the text.
 
@@ -40,7 +41,46 @@ def compile_regex(pattern: str, flags: str = "") -> Any:
     Raises:
         InvalidRule: RE2 refuses it; look-around and back-references are named.
     """
-    return _compile(pattern, flags, RE2_MEMORY)
+    return _kept.get(pattern, flags)
+
+
+class _Kept:
+    """Compiled expressions, the least used forgotten first.
+
+    Its size is counted in instructions: they differ a thousandfold, and large ones that came and went would tear
+    holes into the memory of a long run.
+
+    Attributes:
+        entries: most that are kept.
+        instructions: most that all of them have together; an expression of half as many is not kept.
+    """
+
+    def __init__(self, entries: int, instructions: int) -> None:
+        self.entries, self.instructions = entries, instructions
+        self._programs: OrderedDict[tuple[str, str], Any] = OrderedDict()
+        self._total = 0
+        self._lock = Lock()
+
+    def get(self, pattern: str, flags: str) -> Any:
+        key = (pattern, flags)
+        with self._lock:
+            found = self._programs.get(key)
+            if found is not None:
+                self._programs.move_to_end(key)
+                return found
+        program = _compile(pattern, flags, RE2_MEMORY)
+        if program.programsize <= self.instructions // 2:
+            with self._lock:
+                if key not in self._programs:
+                    self._programs[key] = program
+                    self._total += program.programsize
+                while self._total > self.instructions or len(self._programs) > self.entries:
+                    _, forgotten = self._programs.popitem(last=False)
+                    self._total -= forgotten.programsize
+        return program
+
+
+_kept: Final = _Kept(entries=128, instructions=8_000)
 
 
 def check_regex(pattern: str, flags: str, limits: Limits) -> None:

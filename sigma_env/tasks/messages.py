@@ -13,6 +13,7 @@ class Message(TypedDict):
     content: str
 
 
+# The example is about events that no task asks for, so that an answer which copies it earns nothing for it.
 SYSTEM_PROMPT: Final = """\
 You are a detection engineer. The user describes behaviour on Windows hosts; write the Sigma rule that detects it in \
 Windows event logs.
@@ -23,15 +24,15 @@ ignored. For instance:
 ```yaml
 logsource:
   product: windows
-  category: process_creation
+  category: clipboard_change
 detection:
   selection:
-    Image|endswith: '\\certutil.exe'
-    CommandLine|contains:
-      - urlcache
-      - verifyctl
+    Image|endswith:
+      - '\\first.exe'
+      - '\\second.exe'
+    User|contains: contractor
   filter:
-    ParentImage|endswith: '\\ccmexec.exe'
+    ClientInfo|startswith: 'user: EXAMPLE'
   condition: selection and not filter
 ```
 

@@ -7,12 +7,14 @@ import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from sigma_env.env import SigmaRuleEnv
+from sigma_env.engines.native import NativeEngine
 from sigma_env.scoring.score import Score
 from sigma_env.scoring.scorer import Scorer
-from sigma_env.tasks.dataset import Dataset
-from sigma_env.tasks.messages import messages, prompt_text
+from sigma_env.sigma.answer import parse_answer
+from sigma_env.tasks.dataset import Dataset, load_dataset
+from sigma_env.tasks.messages import SYSTEM_PROMPT, messages, prompt_text
 from sigma_env.tasks.reference import reference_answer
+from tests.real import Real
 from tests.small import NAME
 
 PLACES = [
@@ -155,16 +157,20 @@ def test_hostile_texts_earn_next_to_nothing_and_break_nothing(scorer: Scorer, sm
             assert score.explain()
 
 
-def test_the_prompt_is_no_answer(small: Dataset) -> None:
-    env = SigmaRuleEnv(NAME, split=None)
-    for task in small.tasks:
+@pytest.mark.parametrize("name", [NAME, "starter"])
+def test_the_prompt_is_no_answer(small: Dataset, name: str) -> None:
+    """Its example is about events that no task asks for: what a copy earns is the form."""
+    scorer = Scorer(small if name == NAME else load_dataset(name))
+    for task in scorer.dataset.tasks:
         prompt = prompt_text(messages(task))
         for text in (prompt, task.request, f"```yaml\n{prompt}\n```", prompt + task.request):
-            env.reset(options={"task_id": task.id})
-            _, reward, _, _, info = env.step(text)
-            assert reward < env.max_reward
-            # The prompt has a rule about certutil as its example.
-            assert info["components"]["iou"] == 0 or task.source.endswith("download.yml")
+            assert scorer.score(task, text).reward <= scorer.weights["yaml_valid"]
+
+
+def test_the_example_of_the_prompt_finds_nothing_in_the_public_logs(real: Real) -> None:
+    rule = parse_answer(SYSTEM_PROMPT).rule
+    assert rule is not None
+    assert not NativeEngine().match_rule(rule, real.store)
 
 
 def test_the_right_detection_in_a_place_that_is_too_wide_loses_the_place(scorer: Scorer, small: Dataset) -> None:

@@ -4,7 +4,7 @@ import pytest
 
 from sigma_env.sigma.errors import InvalidRule, TooComplex
 from sigma_env.sigma.limits import ANSWER_LIMITS
-from sigma_env.sigma.regex import check_regex, compile_regex
+from sigma_env.sigma.regex import _Kept, check_regex, compile_regex
 
 
 @pytest.mark.parametrize(
@@ -79,3 +79,23 @@ def test_expressions_mean_what_the_documents_say(pattern: str, flags: str, text:
 
 def test_the_hardest_expression_of_sigmahq_is_within_the_caps() -> None:
     check_regex(".{1000,}", "", ANSWER_LIMITS)
+
+
+def test_what_is_kept_of_compiled_expressions_is_bounded_by_size() -> None:
+    kept = _Kept(entries=4, instructions=200)
+    programs = [kept.get(f"literal{i}", "") for i in range(10)]
+    assert len(kept._programs) <= 4
+    assert kept._total == sum(program.programsize for program in kept._programs.values()) <= 200
+    assert kept.get("literal9", "") is programs[9]
+    large = kept.get("x{500}", "")
+    assert large.programsize > 100
+    assert kept.get("x{500}", "") is not large
+
+
+def test_the_latest_used_expression_is_forgotten_last() -> None:
+    kept = _Kept(entries=2, instructions=10_000)
+    first = kept.get("a", "")
+    kept.get("b", "")
+    assert kept.get("a", "") is first
+    kept.get("c", "")
+    assert kept.get("a", "") is first

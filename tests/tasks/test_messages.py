@@ -1,5 +1,6 @@
 from sigma_env.sigma.modifiers import MODIFIERS
 from sigma_env.sigma.parser import parse_rule
+from sigma_env.sigma.taxonomy import select
 from sigma_env.tasks.messages import SYSTEM_PROMPT, messages, prompt_text
 from sigma_env.tasks.task import Task
 
@@ -45,4 +46,4 @@ def test_the_example_in_the_prompt_is_a_rule():
 
     example = SYSTEM_PROMPT.split("```yaml\n")[1].split("```")[0]
     rule = parse_rule(yaml.safe_load(example))
-    assert rule.logsource.category == "process_creation"
+    assert select(rule.logsource).targets
