@@ -109,7 +109,9 @@ def _compile(pattern: str, flags: str, memory: int) -> Any:
     options.log_errors = False
     options.max_mem = memory
     try:
-        return re2.compile(f"(?{flags}){pattern}" if flags else pattern, options)
+        program = re2.compile(f"(?{flags}){pattern}" if flags else pattern, options)
+        re2.purge()  # the library keeps 128 of any size
+        return program
     except UnicodeEncodeError:
         raise InvalidRule("regular expression holds half of a surrogate pair") from None
     except re2.error as error:

@@ -24,7 +24,7 @@ ignored. For instance:
 ```yaml
 logsource:
   product: windows
-  category: clipboard_change
+  category: clipboard_capture
 detection:
   selection:
     Image|endswith:
