@@ -1,6 +1,5 @@
 """The real corpora for tests: fetched once per session from the mirror, and their events as one store."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -26,7 +25,7 @@ class Real(NamedTuple):
 
 
 @pytest.fixture(scope="session")
-def real(mirror: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Real]:
+def real(mirror: Path, tmp_path_factory: pytest.TempPathFactory) -> Real:
     cache = tmp_path_factory.mktemp("real")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(CACHE_VARIABLE, str(cache))
@@ -34,7 +33,7 @@ def real(mirror: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rea
         logs = [sources["EVTX-ATTACK-SAMPLES"], sources["hayabusa-sample-evtx"], sources["sigma"]]
         rules = [one for one in load_rules([sources["sigma"]]) if is_for_windows(one)]
         store = build([LogRoot(path) for path in logs])
-    yield Real(cache, sources["sigma"], logs, rules, store)
+    return Real(cache, sources["sigma"], logs, rules, store)
 
 
 def is_for_windows(loaded: LoadedRule) -> bool:

@@ -5,9 +5,9 @@ import json
 from pathlib import Path
 
 import pytest
-from tests.cli.test_match import EVENTS, RULES, document
 
 from sigma_env.cli._app import run
+from tests.cli.test_match import EVENTS, RULES, document
 
 Output = pytest.CaptureFixture[str]
 
