@@ -84,7 +84,6 @@ class ColumnBuilder:
         np.cumsum(lengths, out=offsets[1:])
         codes = np.empty(offsets[-1], np.int32)
         alone = single != ABSENT
-        alone[rows] = False
         codes[offsets[:-1][alone]] = single[alone]
         for row, held in self._lists.items():
             codes[offsets[row] : offsets[row + 1]] = held

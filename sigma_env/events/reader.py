@@ -8,7 +8,7 @@ the last of one name, and those without a name beside named ones).
 import re
 import struct
 from collections.abc import Generator, Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from itertools import chain, count
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -117,14 +117,15 @@ def _event(position: int, number: int, time: str, raw: str, xml: str | None) -> 
 
 
 def _parse(raw: str) -> dict[str, Any]:
-    document: dict[str, Any] = orjson.loads(raw)
-    length = len(raw) if raw.isascii() else len(raw.encode())
-    if len(orjson.dumps(document)) == length:
-        return document
-    # Repeated names: a JSON parser keeps the last.
+    # Repeated names, of which a JSON parser keeps the last, or control characters, which it does not take.
+    with suppress(orjson.JSONDecodeError):
+        document: dict[str, Any] = orjson.loads(raw)
+        length = len(raw) if raw.isascii() else len(raw.encode())
+        if len(orjson.dumps(document)) == length:
+            return document
     import json
 
-    kept: dict[str, Any] = json.loads(raw, object_pairs_hook=_keep_all)
+    kept: dict[str, Any] = json.loads(raw, object_pairs_hook=_keep_all, strict=False)
     return kept
 
 

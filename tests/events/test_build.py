@@ -201,10 +201,16 @@ def rewrite_meta(**changes: object) -> Callable[[Path], None]:
     return change
 
 
+def shifted(content: bytes) -> bytes:
+    """The content with its beginning and its end, but not as long."""
+    return content[:1000] + b"inserted" + content[1000:]
+
+
 DAMAGES: dict[str, Callable[[Path], object]] = {
     "cut columns": lambda f: os.truncate(f / "columns.arrow", (f / "columns.arrow").stat().st_size - 100),
     "empty columns": lambda f: os.truncate(f / "columns.arrow", 0),
     "overwritten columns": lambda f: (f / "columns.arrow").write_bytes(b"\0" * (f / "columns.arrow").stat().st_size),
+    "longer columns": lambda f: (f / "columns.arrow").write_bytes(shifted((f / "columns.arrow").read_bytes())),
     "no columns": lambda f: (f / "columns.arrow").unlink(),
     "cut refs": lambda f: os.truncate(f / "refs.arrow", 10),
     "no refs": lambda f: (f / "refs.arrow").unlink(),

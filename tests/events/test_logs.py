@@ -112,6 +112,8 @@ class TestDigests:
     def test_a_file_written_just_now_is_read_again(self, tmp_path: Path) -> None:
         path = put(tmp_path / "a.evtx", "one")  # its change time is now, whatever its time of modification says
         first = digests(find_logs([LogRoot(path)]))
+        [notes] = (tmp_path / "cache" / "digests").iterdir()
+        assert notes.read_bytes() == b"{}"
         put(path, "two")
         assert digests(find_logs([LogRoot(path)])) != first
 
