@@ -19,7 +19,7 @@ from sigma_env.engines.native import NativeEngine
 from sigma_env.events.build import build
 from sigma_env.events.flatten import FlatEvent
 from sigma_env.events.logs import LogRoot
-from sigma_env.events.reader import ReadEvent, read_evtx
+from sigma_env.events.reader import ReadEvent, read_log
 from sigma_env.events.store import EventStore
 from sigma_env.sigma.parser import parse_rule
 from sigma_env.sigma.rule import FieldTest, Node, Rule
@@ -42,7 +42,7 @@ MAX_IOU_WITHOUT_VALUE = 0.9
 def read_all() -> list[tuple[str, list[ReadEvent]]]:
     logs = []
     for name, path in zip(NAMES, PATHS, strict=True):
-        events = list(read_evtx(path))
+        events = list(read_log(path))
         problems = [event for event in events if not isinstance(event, ReadEvent)]
         assert problems == [], name
         logs.append((name, [event for event in events if isinstance(event, ReadEvent)]))
