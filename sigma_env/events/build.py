@@ -53,8 +53,24 @@ def build(roots: Sequence[LogRoot], progress: Progress | None = None) -> EventSt
         folder = stores_dir() / fingerprint
     except OSError as error:
         _log.warning("the store is not kept: %s", error)
-        return EventStore(_read(files, contents, fingerprint, progress))
-    return _open(folder) or _build(folder, files, contents, progress)
+        return EventStore(_read(files, contents, fingerprint, progress), roots)
+    return _open(folder, roots) or _build(folder, roots, files, contents, progress)
+
+
+def log_paths(store: EventStore) -> list[str]:
+    """The paths of `store.files`, in that order, found again under the store's roots.
+
+    Raises:
+        StoreError: the store does not know where its files lie, or they have changed since it was built.
+    """
+    if not store.roots:
+        raise StoreError("it is not known where the log files of these events lie on this machine")
+    files = find_logs(store.roots)
+    if _fingerprint(files, digests(files)) != store.fingerprint:
+        names = ", ".join(str(root.path) for root in store.roots)
+        raise StoreError(f"the log files under {names} have changed since they were read; read them again")
+    paths = {file.name: file.path for file in files}
+    return [paths[file.name] for file in store.files]
 
 
 def _fingerprint(files: Sequence[FoundFile], contents: Sequence[str]) -> str:
@@ -64,32 +80,39 @@ def _fingerprint(files: Sequence[FoundFile], contents: Sequence[str]) -> str:
     return digest.hexdigest()[:32]
 
 
-def _open(folder: Path) -> EventStore | None:
+def _open(folder: Path, roots: Sequence[LogRoot]) -> EventStore | None:
     if not folder.exists():
         return None
     try:
-        return EventStore.open(folder)
+        return EventStore.open(folder, roots)
     except StoreError as error:
         _log.warning("the kept store is built again: %s", error)
         return None
 
 
-def _build(folder: Path, files: Sequence[FoundFile], contents: Sequence[str], progress: Progress | None) -> EventStore:
+def _build(
+    folder: Path,
+    roots: Sequence[LogRoot],
+    files: Sequence[FoundFile],
+    contents: Sequence[str],
+    progress: Progress | None,
+) -> EventStore:
     from filelock import FileLock
 
     with FileLock(locks_dir() / f"store-{folder.name}.lock"):
-        store = _open(folder)  # another process may have been first
+        store = _open(folder, roots)  # another process may have been first
         if store is not None:
             return store
         content = _read(files, contents, folder.name, progress)
         try:
-            return _keep(content, folder)
+            _keep(content, folder)
+            return EventStore.open(folder, roots)
         except OSError as error:
             _log.warning("the store is not kept: %s", error)
-            return EventStore(content)
+            return EventStore(content, roots)
 
 
-def _keep(content: MemoryContent, folder: Path) -> EventStore:
+def _keep(content: MemoryContent, folder: Path) -> None:
     from sigma_env.events.arrow import save
 
     temporary = folder.with_name(f"{folder.name}.tmp")  # one only: its lock is held
@@ -102,7 +125,6 @@ def _keep(content: MemoryContent, folder: Path) -> EventStore:
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
         raise
-    return EventStore.open(folder)
 
 
 def _read(

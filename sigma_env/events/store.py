@@ -14,6 +14,7 @@ from sigma_env.errors import StoreError
 from sigma_env.events.column import Cell
 from sigma_env.events.content import LogFile, MemoryContent, Refs, StoreContent, Unreadable
 from sigma_env.events.flatten import NO_TIME
+from sigma_env.events.logs import LogRoot
 from sigma_env.events.partition import Partition
 from sigma_env.events.ref import EventRef
 
@@ -34,10 +35,12 @@ class EventStore:
         fingerprint: hash of the content: equal for equal logs under equal names.
         files: the files that were read, sorted by name.
         unreadable: what could not be read, with the reason.
+        roots: where the files lie on this machine, for engines that read them themselves; empty if that is not known.
     """
 
-    def __init__(self, content: StoreContent) -> None:
+    def __init__(self, content: StoreContent, roots: Sequence[LogRoot] = ()) -> None:
         self._content = content
+        self.roots = tuple(roots)
         self.fingerprint = content.fingerprint
         self.files: Sequence[LogFile] = content.files
         self.unreadable: Sequence[Unreadable] = content.unreadable
@@ -57,8 +60,8 @@ class EventStore:
     def __repr__(self) -> str:
         return f"EventStore({self.n_events} events, {len(self.partitions)} partitions, {self.fingerprint[:12]})"
 
-    def __reduce__(self) -> tuple[type["EventStore"], tuple[StoreContent]]:
-        return EventStore, (self._content,)
+    def __reduce__(self) -> tuple[type["EventStore"], tuple[StoreContent, tuple[LogRoot, ...]]]:
+        return EventStore, (self._content, self.roots)
 
     @classmethod
     def from_documents(cls, documents: Iterable[Mapping[str, Any]], file: str = "documents") -> "EventStore":
@@ -76,15 +79,19 @@ class EventStore:
         return cls(content_of(documents, file))
 
     @classmethod
-    def open(cls, folder: Path) -> "EventStore":
+    def open(cls, folder: Path, roots: Sequence[LogRoot] = ()) -> "EventStore":
         """Opens a saved store. Columns are read when they are first used, from a file that processes share.
+
+        Args:
+            folder: where it was saved.
+            roots: where its log files lie, if that is known.
 
         Raises:
             StoreError: the folder does not hold a whole store of this version.
         """
         from sigma_env.events.arrow import MappedContent
 
-        return cls(MappedContent(folder))
+        return cls(MappedContent(folder), roots)
 
     def save(self, folder: Path) -> None:
         """Writes the store into an existing folder, for `open`.

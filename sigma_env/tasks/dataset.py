@@ -8,7 +8,8 @@ from pathlib import Path
 
 from sigma_env.corpora.cache import locks_dir, stores_dir
 from sigma_env.engines.base import Engine
-from sigma_env.errors import DatasetError, DatasetNotBuilt, StoreError
+from sigma_env.errors import DatasetError, DatasetNotBuilt, SourceError, StoreError
+from sigma_env.events.logs import LogRoot
 from sigma_env.events.store import EventStore
 from sigma_env.tasks.folder import MANIFEST, dataset_folder, read_dataset
 from sigma_env.tasks.manifest import Manifest
@@ -138,7 +139,7 @@ def open_store(manifest: Manifest) -> EventStore:
 
     fingerprint = manifest.store.fingerprint
     try:
-        return EventStore.open(stores_dir() / fingerprint)
+        return EventStore.open(stores_dir() / fingerprint, _roots(manifest))
     except (StoreError, OSError):
         pass  # not kept, or damaged: `build` makes it anew
     try:
@@ -153,6 +154,14 @@ def open_store(manifest: Manifest) -> EventStore:
             f"{how_to_build(manifest.name)}"
         )
     return store
+
+
+def _roots(manifest: Manifest) -> list[LogRoot]:
+    """Where the logs lie; none if a source is gone, which does not keep a stored copy of the events from use."""
+    try:
+        return [logs.root() for logs in manifest.logs]
+    except SourceError:
+        return []
 
 
 def load_dataset(name: str = STARTER) -> Dataset:
