@@ -38,7 +38,7 @@ class Limits:
             repeated names all selections each time.
         regex_chars: Characters of a regular expression [141].
         regex_program: Instructions of a compiled expression [8,005]; a search takes time for each.
-        regexes: Regular expressions [11].
+        regexes: Regular expressions [19].
     """
 
     text_bytes: int
@@ -110,6 +110,6 @@ ANSWER_LIMITS: Final = Limits(
     condition_leaves=1_000,
     regex_chars=1_024,
     regex_program=10_000,
-    regexes=16,
+    regexes=20,
 )
 """For a model's answers. They admit all but the SigmaHQ Windows rules that are long lists of indicators."""
