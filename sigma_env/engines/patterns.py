@@ -49,7 +49,7 @@ def glob_to_regex(parts: tuple[str | Wildcard, ...]) -> str:
     return "".join(words[p] if isinstance(p, Wildcard) else re2.escape(p) for p in parts)
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=256)
 def _glob_program(parts: tuple[str | Wildcard, ...]) -> Any:
     return compile_regex(rf"\A{glob_to_regex(parts)}\z", "s")
 
@@ -85,7 +85,7 @@ def _regex_codes(pattern: Regex, column: Column, candidates: Iterable[int] | Non
     return _search(program, blob, starts, candidates)
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=256)
 def stays_within_values(pattern: str) -> bool:
     r"""Whether an expression means the same on joined values as on each: it has no anchor but word boundaries.
 
@@ -118,7 +118,7 @@ def _search(program: Any, blob: bytes, starts: Sequence[int], candidates: Iterab
     return [c for c in candidates if search(blob[starts[c] : starts[c + 1] - 1]) is not None]
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=256)
 def required_literal(pattern: str) -> str:
     """The longest text that every match of the expression surely contains (without regard to case), or ''.
 
@@ -229,7 +229,7 @@ def parse_address(text: str) -> tuple[int, int] | None:
     return (4, int(mapped)) if mapped is not None else (address.version, int(address))
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=256)
 def parse_network(text: str) -> tuple[int, int, int]:
     """(version, first address, last address) of a CIDR block; an IPv4-mapped block counts as IPv4."""
     network = ipaddress.ip_network(text, strict=False)

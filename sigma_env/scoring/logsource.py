@@ -165,7 +165,7 @@ def _whole_texts(condition: Node, field: str) -> list[str]:
     return [p.text for p in patterns_of(condition, field) if isinstance(p, Text) and p.op == "equals"]
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=256)
 def _reach(logsource: LogSource) -> Mapping[str, frozenset[int] | None] | None:
     """Channel, lower-cased → the EventIDs that a logsource selects there, None if all; None: every event."""
     reach: dict[str, frozenset[int] | None] = {}

@@ -138,7 +138,7 @@ def _read(text: str, depth: int) -> Expression:
     return expression
 
 
-_read_once = lru_cache(maxsize=1024)(_read)
+_read_once = lru_cache(maxsize=256)(_read)
 
 
 def split_aggregation(text: str) -> tuple[str, str | None]:

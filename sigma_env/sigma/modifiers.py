@@ -73,7 +73,7 @@ class Chain(NamedTuple):
 NO_MODIFIERS: Final = Chain((), False, False, (), "equals", False, None)
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=512)
 def parse_chain(names: tuple[str, ...], is_keyword: bool) -> Chain:
     """Check a chain of modifiers, as far as that is possible without values.
 

@@ -225,7 +225,7 @@ class _Detection:
         return (nodes[0] if len(nodes) == 1 else Or(tuple(nodes))), tuple(conditions)
 
 
-@lru_cache(maxsize=2048)
+@lru_cache(maxsize=1024)
 def _field_and_chain(key: str, most_characters: int, most_modifiers: int) -> tuple[str | None, Chain]:
     """Cut a key at its bars into the field (None for keywords) and its checked modifiers."""
     field, *names = key.split("|")

@@ -80,7 +80,7 @@ class _Kept:
         return program
 
 
-_kept: Final = _Kept(entries=128, instructions=8_000)
+_kept: Final = _Kept(entries=64, instructions=4_000)
 
 
 def check_regex(pattern: str, flags: str, limits: Limits) -> None:
@@ -95,7 +95,7 @@ def check_regex(pattern: str, flags: str, limits: Limits) -> None:
     _check_compiled(pattern, flags, limits.regex_program)
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=256)
 def _check_compiled(pattern: str, flags: str, program: int) -> None:
     if _MAY_GROW.search(pattern):
         _compile(pattern, flags, program * _TRIAL_MEMORY_PER_INSTRUCTION)

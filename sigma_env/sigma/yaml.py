@@ -182,7 +182,7 @@ def _plain(value: str, limits: Limits) -> Any:
     return _typed.__wrapped__(value)
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=1024)
 def _typed(value: str) -> Any:
     if value.isdecimal() and value.isascii() and (value[0] != "0" or len(value) == 1):
         return int(value)

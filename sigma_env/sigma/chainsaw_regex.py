@@ -1,0 +1,96 @@
+"""Rust's regular expressions as RE2's, and the text searches that inner wildcards become."""
+
+import re
+from functools import lru_cache
+from typing import Final
+
+from sigma_env.sigma.errors import RuleError
+from sigma_env.sigma.regex import compile_regex
+
+_ANY: Final = ".*"
+_CLASSES: Final = {
+    "d": r"\p{Nd}",
+    "w": r"\p{L}\p{M}\p{Nd}\p{Nl}\p{Pc}",
+    "s": r"\s\x0b\x{85}\p{Z}",
+}
+_WILDCARD: Final = frozenset("*?")
+_NOT_RUST: Final = re.compile(r"\\(?:[QECZ]|[1-9])")
+
+
+@lru_cache(maxsize=1024)
+def rust_regex(pattern: str) -> str | None:
+    """The same expression for RE2; None if Rust's crate `regex` would refuse it.
+
+    Classes are Unicode's there (`\\d` is any decimal digit). Word boundaries stay ASCII's.
+    """
+    if _NOT_RUST.search(pattern):
+        return None
+    translated = _with_unicode_classes(pattern)
+    try:
+        compile_regex(translated)
+    except RuleError:
+        return None
+    return translated
+
+
+@lru_cache(maxsize=1024)
+def strips_badly(pattern: str) -> bool:
+    """Whether an expression is none any more once one `.*` is cut off its beginning and one off its end."""
+    stripped = pattern.removeprefix(_ANY)
+    stripped = stripped.removesuffix(_ANY)
+    return stripped != pattern and rust_regex(stripped) is None
+
+
+def _with_unicode_classes(pattern: str) -> str:
+    out: list[str] = []
+    within = False
+    i = 0
+    while i < len(pattern):
+        char = pattern[i]
+        if char == "\\" and i + 1 < len(pattern):
+            out.append(_escape(pattern[i + 1], within))
+            i += 2
+            continue
+        if char == "[" and not within:
+            within = True
+            if pattern[i + 1 : i + 2] == "^":
+                out.append("[")
+                char, i = "^", i + 1
+            if pattern[i + 1 : i + 2] == "]":
+                out.append(char)
+                char, i = "]", i + 1
+        elif char == "[" and pattern.startswith("[:", i) and (end := pattern.find(":]", i)) > 0:
+            char, i = pattern[i : end + 2], end + 1
+        elif char == "]":
+            within = False
+        out.append(char)
+        i += 1
+    return "".join(out)
+
+
+def _escape(char: str, within: bool) -> str:
+    members = _CLASSES.get(char)
+    if members is not None:
+        return members if within else f"[{members}]"
+    members = _CLASSES.get(char.lower())
+    if members is not None and char.isupper() and not within:
+        return f"[^{members}]"
+    return f"\\{char}"
+
+
+def literal_search(value: str) -> str:
+    r"""The expression that a plain value with inner wildcards becomes: itself as text, searched for with its case.
+
+    In a run of neighbouring wildcards every second one repeats a full stop; backslashes do not end a run.
+    """
+    out: list[str] = []
+    place = 0
+    for char in value:
+        if char in _WILDCARD:
+            place += 1
+            out.append(rf"\{char}" if place % 2 else rf"\.{char}")
+        else:
+            if char != "\\":
+                place = 0
+            out.append(char if char.isalnum() or char == "_" or not char.isascii() else f"\\{char}")
+    return "".join(out)
