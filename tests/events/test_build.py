@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import multiprocessing
 import os
+import pickle
 import shutil
 import subprocess
 import sys
@@ -19,7 +20,7 @@ import pytest
 from sigma_env.errors import StoreError
 from sigma_env.events import build as build_module
 from sigma_env.events import reader
-from sigma_env.events.build import build
+from sigma_env.events.build import build, log_paths
 from sigma_env.events.content import LogFile, Unreadable
 from sigma_env.events.logs import LogRoot
 from sigma_env.events.store import EventStore
@@ -274,6 +275,16 @@ def test_without_a_cache_folder_the_store_is_in_memory(
     assert "the store is not kept" in caplog.text
 
 
+def test_a_store_knows_where_its_files_lie_until_they_change(logs: Path) -> None:
+    for store in (built(logs), pickle.loads(pickle.dumps(built(logs)))):
+        assert log_paths(store) == [str(logs / "a.evtx"), str(logs / "b" / "two.evtx")]
+    write_log(logs / "a.evtx", numbered(1))
+    with pytest.raises(StoreError, match="have changed since they were read"):
+        log_paths(store)
+    with pytest.raises(StoreError, match="not known where the log files"):
+        log_paths(EventStore.from_documents([]))
+
+
 def test_the_files_are_arrow_that_any_tool_reads(logs: Path, tmp_path: Path) -> None:
     store = built(logs)
     with pa.memory_map(str(kept(tmp_path) / "columns.arrow")) as source:
@@ -330,11 +341,11 @@ def test_one_process_builds_and_the_others_wait(
     barrier = Barrier(3)
     first_looks: list[str] = []
 
-    def look_together(folder: Path) -> EventStore | None:
+    def look_together(folder: Path, roots: Sequence[LogRoot]) -> EventStore | None:
         if len(first_looks) < 3:
             first_looks.append(folder.name)
             barrier.wait(10)  # nobody finds the store before all have looked
-        return open_kept(folder)
+        return open_kept(folder, roots)
 
     monkeypatch.setattr(build_module, "_open", look_together)
     stores: list[EventStore] = []
