@@ -50,6 +50,7 @@ COMMANDS = {
     "fetch": _Entry("Data", "Get the public rules and logs."),
     "index": _Entry("Data", "Read EVTX files into a store, and name what could not be read."),
     "build": _Entry("Data", "Make a dataset of tasks, from the public sources or from your own rules and logs."),
+    "chainsaw": _Entry("This machine", "Get the Chainsaw program, which can run rules instead, or say where it is."),
     "doctor": _Entry("This machine", "Say what is here, what is missing, and how to get it."),
 }
 """Every command, in the order of the help: the module ``sigma_env.cli.NAME`` exports the function ``NAME``."""

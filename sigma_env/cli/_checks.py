@@ -20,9 +20,6 @@ from sigma_env.errors import SigmaEnvError
 
 State = Literal["ok", "missing", "broken"]
 
-CHAINSAW_VARIABLE = "SIGMA_ENV_CHAINSAW"
-"""Environment variable that names the Chainsaw program, if it is not on PATH."""
-
 PROVIDER_KEYS = (
     "ANTHROPIC_API_KEY",
     "DEEPSEEK_API_KEY",
@@ -194,18 +191,22 @@ def _stores(group: str) -> Iterator[Finding]:
 
 
 def _chainsaw(group: str) -> Iterator[Finding]:
-    named = os.environ.get(CHAINSAW_VARIABLE)
-    program = shutil.which(named or "chainsaw")
-    if program is not None:
-        yield Finding(group, "Chainsaw", "ok", program)
-    elif named:
-        what = f"{CHAINSAW_VARIABLE} is {named}, which is no program"
-        yield Finding(group, "Chainsaw", "broken", what, f"export {CHAINSAW_VARIABLE}=/path/to/chainsaw")
-    else:
-        what = "not on PATH; this version does not run it yet"
-        yield Finding(
-            group, "Chainsaw", "missing", what, f"install it, or: export {CHAINSAW_VARIABLE}=/path/to/chainsaw"
-        )
+    from sigma_env.engines.chainsaw_binary import PROGRAM_VARIABLE, ChainsawMissing, find_chainsaw
+    from sigma_env.engines.chainsaw_release import INSTALL_COMMAND, installed
+
+    try:
+        found = find_chainsaw()
+    except ChainsawMissing as error:
+        there = os.environ.get(PROGRAM_VARIABLE) or shutil.which("chainsaw") or installed()
+        if there:
+            yield Finding(group, "Chainsaw", "broken", str(error), INSTALL_COMMAND)
+        else:
+            what = "not here; only the engine 'chainsaw' and SigmaForge-Chainsaw-v0 need it"
+            yield Finding(group, "Chainsaw", "missing", what, INSTALL_COMMAND)
+        return
+    untested = "" if found.tested else ", which is newer than the version that this package was made for"
+    what = f"{found.program}, version {found.version_text}{untested}; mapping: {found.mapping}"
+    yield Finding(group, "Chainsaw", "ok", what)
 
 
 def _gpu(group: str) -> Iterator[Finding]:

@@ -69,7 +69,7 @@ class Source(_Frozen):
         Raises:
             SourceError: ``SIGMA_ENV_FORGE`` is set to something that is no http(s) URL.
         """
-        return f"{_forge()}/{self.owner}/{self.repo}/archive/{self.commit}.tar.gz"
+        return f"{forge_url()}/{self.owner}/{self.repo}/archive/{self.commit}.tar.gz"
 
     def selects(self, path: str) -> bool:
         """Says whether the project uses the file at ``path``, which is relative to the top folder."""
@@ -135,7 +135,7 @@ def parse_catalogue(text: str, origin: str) -> Catalogue:
         raise SourceError(f"{origin}: not a mapping with the key 'sources': {error}") from error
 
 
-def _forge() -> str:
+def forge_url() -> str:
     """Returns the base URL of the forge, without a slash at its end."""
     base = os.environ.get(FORGE_VARIABLE) or PUBLIC_FORGE
     if not re.match(r"https?://[^/]", base):

@@ -86,7 +86,7 @@ def extract_source(
     work = Path(tempfile.mkdtemp(prefix=_work_prefix(target), dir=target.parent))
     try:
         manifest = _extract(archive, source, blobs, work / "new", limits, progress)
-        _swap(work / "new", target, work / "old")
+        swap_folder(work / "new", target, work / "old")
         return manifest
     finally:
         shutil.rmtree(work, ignore_errors=True)
@@ -176,7 +176,7 @@ def _write(file: ArchiveFile, folder: Path) -> str:
     return digest.hexdigest()
 
 
-def _swap(new: Path, target: Path, old: Path) -> None:
+def swap_folder(new: Path, target: Path, old: Path) -> None:
     """Puts ``new`` in the place of ``target``; a previous one goes to ``old``, or back if that fails."""
     replaced = target.exists()
     if replaced:

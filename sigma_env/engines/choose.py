@@ -7,7 +7,7 @@ from sigma_env.errors import OptionError
 if TYPE_CHECKING:
     from sigma_env.engines.base import Engine
 
-ENGINES: Final = ("native",)
+ENGINES: Final = ("native", "chainsaw")
 SEMANTICS: Final = ("sigma",)
 
 
@@ -36,11 +36,18 @@ def check_semantics(name: str) -> str:
 def make_engine(name: str = "native", semantics: str = "sigma") -> "Engine":
     """Makes the engine that has the name and gives rules the meaning.
 
+    Chainsaw has one meaning, its own, whatever `semantics` asks for; the engine's `semantics` says which it gives.
+
     Raises:
         OptionError: there is no such engine or semantics.
+        EngineError: the engine is a program that this machine lacks; the message names the command that gets it.
     """
     check_engine(name)
     check_semantics(semantics)
+    if name == "chainsaw":
+        from sigma_env.engines.chainsaw import ChainsawEngine
+
+        return ChainsawEngine()
     from sigma_env.engines.native import NativeEngine
 
     return NativeEngine()

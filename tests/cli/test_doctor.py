@@ -12,6 +12,7 @@ import pytest
 from sigma_env.cli import _app, _checks
 from sigma_env.corpora.catalogue import catalogue
 from sigma_env.corpora.extract import MANIFEST_NAME, SourceManifest
+from sigma_env.engines.chainsaw_binary import MAPPING_VARIABLE, PROGRAM_VARIABLE
 from sigma_env.tasks.folder import MANIFEST
 from sigma_env.tasks.manifest import Clusters, Manifest, StoreUsed
 from tests import examples
@@ -22,7 +23,7 @@ SECRET = "sk-do-not-print-me"
 @pytest.fixture
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A machine with nothing on it but Python: an empty cache, no mirror, no program on PATH, no key."""
-    for name in ("SIGMA_ENV_MIRROR", _checks.CHAINSAW_VARIABLE, *_checks.PROVIDER_KEYS):
+    for name in ("SIGMA_ENV_MIRROR", PROGRAM_VARIABLE, MAPPING_VARIABLE, *_checks.PROVIDER_KEYS):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
     monkeypatch.setenv("SIGMA_ENV_CACHE", str(tmp_path / "cache"))
@@ -125,16 +126,24 @@ def test_a_mirror_that_lacks_archives_is_broken(cache: Path, monkeypatch: pytest
     assert finding("mirror").state == "ok"
 
 
-def test_chainsaw_is_found_on_the_path_or_by_its_variable(
+def test_chainsaw_is_told_with_version_and_mapping(
     cache: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     assert finding("Chainsaw").state == "missing"
-    on_path = program(tmp_path / "bin", "chainsaw", "true")
-    assert (finding("Chainsaw").state, finding("Chainsaw").found) == ("ok", str(on_path))
-    named = program(tmp_path / "elsewhere", "chainsaw-2", "true")
-    monkeypatch.setenv(_checks.CHAINSAW_VARIABLE, str(named))
-    assert finding("Chainsaw").found == str(named)
-    monkeypatch.setenv(_checks.CHAINSAW_VARIABLE, str(tmp_path / "none"))
+    assert finding("Chainsaw").mend == "sigma-env chainsaw install"
+    on_path = program(tmp_path / "bin", "chainsaw", "echo chainsaw 2.16.4")
+    assert finding("Chainsaw").state == "broken"
+    assert "no mapping file beside it" in finding("Chainsaw").found
+    mapping = tmp_path / "bin" / "mappings" / "sigma-event-logs-all.yml"
+    mapping.parent.mkdir()
+    mapping.touch()
+    assert finding("Chainsaw").state == "ok"
+    assert finding("Chainsaw").found == f"{on_path}, version 2.16.4; mapping: {mapping}"
+    named = program(tmp_path / "elsewhere", "chainsaw-2", "echo chainsaw 2.16.3")
+    monkeypatch.setenv(PROGRAM_VARIABLE, str(named))
+    assert finding("Chainsaw").state == "broken"
+    assert "issue 235" in finding("Chainsaw").found
+    monkeypatch.setenv(PROGRAM_VARIABLE, str(tmp_path / "none"))
     assert finding("Chainsaw").state == "broken"
 
 

@@ -1,0 +1,31 @@
+"""The sixty-four rules of SigmaHQ and the logs that they were recorded on, from the mirror."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from sigma_env.corpora import ensure_sources
+from sigma_env.corpora.cache import CACHE_VARIABLE
+from sigma_env.events.build import build
+from sigma_env.events.logs import LogRoot
+from sigma_env.events.store import EventStore
+from sigma_env.sigma.files import load_rules
+from sigma_env.sigma.rule import Rule
+from tests.engines.chainsaw.recordings import DATA
+
+
+@pytest.fixture(scope="session")
+def sixty_four(mirror: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[EventStore, dict[str, Rule], set[str]]:
+    """The events, the rules by id, and the ids of those that Chainsaw did not load."""
+    listed = json.loads((DATA / "sigma64.json").read_text(encoding="utf-8"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(CACHE_VARIABLE, str(tmp_path_factory.mktemp("cache")))
+        sources = ensure_sources(["sigma", "EVTX-ATTACK-SAMPLES"], mirror)
+        loaded = load_rules([sources["sigma"] / path for path in listed["rules"].values()])
+        store = build([LogRoot(sources["EVTX-ATTACK-SAMPLES"])])
+    rules = {one.meta.id: one.rule for one in loaded if one.rule is not None}
+    assert len(rules) == 64
+    return store, rules, set(listed["not_loaded"])
