@@ -5,35 +5,32 @@ cheaper with each line that fails and a disjunction with each that holds. A line
 up among the distinct values of its column; once few rows are left, among those rows' values only.
 """
 
-from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
 from weakref import WeakKeyDictionary
 
-from sigma_env.engines.base import Matches, Unsupported, bit_positions
-from sigma_env.engines.patterns import codes_of
-from sigma_env.engines.plan import AllOf, Alternatives, Leaf, NoneOf, Plan, plan_of
-from sigma_env.events.column import Column
+from sigma_env.engines.base import Matches, Unsupported
+from sigma_env.engines.leaves import leaf_rows
+from sigma_env.engines.plan import AllOf, Leaf, NoneOf, Plan, plan_of
+from sigma_env.errors import EngineError
 from sigma_env.events.store import EventStore, Partition
 from sigma_env.sigma.rule import (
     And,
-    AnyText,
-    Exists,
-    FieldRef,
     FieldTest,
     LogSource,
     Node,
-    Null,
     Or,
     Rule,
     Selection,
     Text,
-    TextOp,
     Value,
 )
+from sigma_env.sigma.switches import BY_NAME, Switch, name_of
 from sigma_env.sigma.taxonomy import Target, select
 
-_FEW_ROWS = 12
-"""From here down a conjunction looks at the values of the rows left instead of searching whole columns."""
+if TYPE_CHECKING:
+    from sigma_env.engines.switched_match import SwitchedMatcher
+
 _LOGSOURCES_KEPT = 512
 
 
@@ -45,21 +42,38 @@ class _Scope(NamedTuple):
 
 
 class NativeEngine:
-    """Matches in process, with the meaning of the Sigma specification."""
+    """Matches in process, with the meaning that it is given.
+
+    Args:
+        semantics: "sigma", the specification's meaning; "chainsaw"; or any set of the switches between the two.
+    """
 
     name = "native"
-    semantics = "sigma"
     version = "1"
 
-    def __init__(self) -> None:
+    def __init__(self, semantics: str | frozenset[Switch] = "sigma") -> None:
+        self.switches = BY_NAME[semantics] if isinstance(semantics, str) else semantics
+        self.semantics = name_of(self.switches)
         self._scopes: WeakKeyDictionary[EventStore, dict[LogSource, list[_Scope]]] = WeakKeyDictionary()
+        self._switched = _switched(self) if self.switches else None
 
     def match(self, rules: Sequence[Rule], store: EventStore) -> list[Matches | Unsupported]:
-        """One result per rule, in order; the native engine runs every valid rule."""
+        """One result per rule, in order; with the specification's meaning every valid rule is run."""
+        if self._switched is not None:
+            return [self._switched.match_rule(rule, store) for rule in rules]
         return [self.match_rule(rule, store) for rule in rules]
 
     def match_rule(self, rule: Rule, store: EventStore) -> Matches:
-        """The events of the store that one rule matches."""
+        """The events of the store that one rule matches.
+
+        Raises:
+            EngineError: the engine's meaning does not run this rule; `match` says why.
+        """
+        if self._switched is not None:
+            result = self._switched.match_rule(rule, store)
+            if isinstance(result, Unsupported):
+                raise EngineError(f"a rule of {rule.logsource} is not run under {self.semantics}: {result.reason}")
+            return result
         bits: dict[int, int] = {}
         plan: Plan | None = None
         view = rule.logsource.category
@@ -77,6 +91,16 @@ class NativeEngine:
                 bits[partition.index] = found
         return Matches(bits)
 
+    def _selected_rows(self, logsource: LogSource, store: EventStore) -> list[tuple[Partition, int]]:
+        """The partitions that the taxonomy selects, and the bit sets of the rows there."""
+        selected = []
+        for partition, provider in self._selected(logsource, store):
+            domain = (1 << partition.n_rows) - 1
+            if provider is not None:
+                domain = evaluate(provider, partition, logsource.category, domain)
+            selected.append((partition, domain))
+        return selected
+
     def _selected(self, logsource: LogSource, store: EventStore) -> list[_Scope]:
         kept = self._scopes.setdefault(store, {})
         scopes = kept.get(logsource)
@@ -85,6 +109,12 @@ class NativeEngine:
                 kept.clear()
             scopes = kept[logsource] = _scopes(select(logsource).targets, store)
         return scopes
+
+
+def _switched(engine: NativeEngine) -> "SwitchedMatcher":
+    from sigma_env.engines.switched_match import SwitchedMatcher
+
+    return SwitchedMatcher(engine.switches, engine._selected_rows)
 
 
 def selects(logsource: LogSource, store: EventStore, row: int) -> bool:
@@ -165,7 +195,7 @@ def evaluate(node: Node, partition: Partition, view: str | None, domain: int) ->
 
 def _run(plan: Plan, partition: Partition, view: str | None, domain: int) -> int:
     if isinstance(plan, Leaf):
-        found = _leaf(plan, partition, view, domain)
+        found = leaf_rows(plan, partition, view, domain)
         return domain & ~found if plan.negated else found
     if isinstance(plan, AllOf):
         for child in plan.children:
@@ -184,97 +214,3 @@ def _run(plan: Plan, partition: Partition, view: str | None, domain: int) -> int
             if not domain:
                 break
     return found
-
-
-def _leaf(leaf: Leaf, partition: Partition, view: str | None, domain: int) -> int:
-    """Rows of the domain on which every group of alternatives holds."""
-    column = None
-    if leaf.field is not None:
-        column = partition.column(leaf.field, view)
-        if column is None:
-            return domain if all(map(_holds_when_absent, leaf.groups)) else 0
-    for group in leaf.groups:
-        if column is None:
-            domain = _in_any_column(group, partition, view, domain)
-        else:
-            domain = _in_column(group, column, partition, view, domain)
-        if not domain:
-            return 0
-    return domain
-
-
-def _holds_when_absent(group: Alternatives) -> bool:
-    return any(isinstance(p, Null) or (isinstance(p, Exists) and not p.present) for p in group.others)
-
-
-def _in_column(group: Alternatives, column: Column, partition: Partition, view: str | None, domain: int) -> int:
-    """Rows of the domain on which any of the alternatives holds."""
-    among = _few_candidates(column, domain)
-    codes = column.find_any(group.needles, among) if group.needles else []
-    if group.cased:
-        codes += column.find_any_cased(group.cased, among)
-    rows = 0
-    for pattern in group.others:
-        if isinstance(pattern, Null):
-            rows |= ~column.rows_filled
-        elif isinstance(pattern, Exists):
-            rows |= column.rows_present if pattern.present else ~column.rows_present
-        elif isinstance(pattern, AnyText):
-            rows |= column.rows_filled
-        elif isinstance(pattern, FieldRef):
-            rows |= _field_ref(pattern, column, partition, view, domain)
-        else:
-            codes += codes_of(pattern, column, among)
-    if codes:
-        rows |= column.rows_with(codes)
-    return domain & rows
-
-
-def _few_candidates(column: Column, domain: int) -> set[int] | None:
-    """The values of the rows that are left, if they are so few that looking at each is less work."""
-    if column.n_values <= _FEW_ROWS or domain.bit_count() > _FEW_ROWS:
-        return None
-    rows = []
-    while domain:
-        low = domain & -domain
-        rows.append(low.bit_length() - 1)
-        domain ^= low
-    return column.codes_in(rows)
-
-
-def _in_any_column(group: Alternatives, partition: Partition, view: str | None, domain: int) -> int:
-    """Rows of the domain on which any of the keywords is in some value of the event."""
-    found = 0
-    for column in partition.keyword_columns():
-        hits = _in_column(group, column, partition, view, domain)
-        if hits:
-            found |= hits
-            domain &= ~hits
-            if not domain:
-                break
-    return found
-
-
-def _field_ref(pattern: FieldRef, column: Column, partition: Partition, view: str | None, domain: int) -> int:
-    other = partition.column(pattern.field, view)
-    if other is None:
-        return 0
-    holds = _FIELD_REF_TESTS[pattern.op]
-    known: dict[tuple[frozenset[int], frozenset[int]], bool] = {}  # rows repeat the pairs of few values
-    found = 0
-    for row in bit_positions(domain & column.rows_filled & other.rows_filled).tolist():
-        key = frozenset(column.codes_in((row,))), frozenset(other.codes_in((row,)))
-        if key not in known:
-            theirs = [other.lower_value(c) for c in key[1]]
-            known[key] = any(holds(column.lower_value(c), text) for c in key[0] for text in theirs)
-        if known[key]:
-            found |= 1 << row
-    return found
-
-
-_FIELD_REF_TESTS: dict[TextOp, Callable[[str, str], bool]] = {
-    "equals": lambda text, other: text == other,
-    "startswith": lambda text, other: text.startswith(other),
-    "endswith": lambda text, other: text.endswith(other),
-    "contains": lambda text, other: other in text,
-}

@@ -20,6 +20,22 @@ _META = frozenset("\\^$.|?*+()[]{}")
 _LETTER_ESCAPES = frozenset("-/ :,;=\"'#%&@!<>~`_") | _META
 
 
+_FEW_ROWS = 12
+"""From here down a conjunction looks at the values of the rows left instead of searching whole columns."""
+
+
+def few_candidates(column: Column, domain: int) -> set[int] | None:
+    """The values of the rows that are left, if they are so few that looking at each is less work."""
+    if column.n_values <= _FEW_ROWS or domain.bit_count() > _FEW_ROWS:
+        return None
+    rows = []
+    while domain:
+        low = domain & -domain
+        rows.append(low.bit_length() - 1)
+        domain ^= low
+    return column.codes_in(rows)
+
+
 def codes_of(pattern: Pattern, column: Column, candidates: Iterable[int] | None = None) -> Sequence[int]:
     """Codes of the values that the pattern accepts, without duplicates.
 

@@ -26,7 +26,7 @@ from sigma_env.events.content import (
 )
 from sigma_env.events.flatten import NO_TIME
 
-FORMAT = 1
+FORMAT = 2
 """Version of the files and of what is stored in them; a store of another version is built again."""
 
 _COLUMNS, _REFS, _META = "columns.arrow", "refs.arrow", "store.json"
@@ -71,6 +71,7 @@ def save(content: MemoryContent, folder: Path) -> None:
         "field": pa.array([c.name for _, _, c in infos], pa.utf8()),
         "aliases": pa.array([list(c.aliases) for _, _, c in infos], pa.list_(pa.utf8())),
         "system": pa.array([c.system for _, _, c in infos], pa.bool_()),
+        "elsewhere": pa.array([c.elsewhere for _, _, c in infos], pa.bool_()),
     }
     _write(pa, directory | columns, folder / _COLUMNS)
     _write(pa, _ref_arrays(pa, content), folder / _REFS)
@@ -161,7 +162,7 @@ class MappedContent:
             self.files: Sequence[LogFile] = [LogFile(n, tuple(a), size, events) for n, a, size, events in meta["files"]]
             self.unreadable: Sequence[Unreadable] = [Unreadable(*u) for u in meta["unreadable"]]
             self.partitions: Sequence[PartitionInfo] = [
-                PartitionInfo(channel, event_id, n_rows, tuple(ColumnInfo(n, tuple(a), s) for n, a, s in columns))
+                PartitionInfo(channel, event_id, n_rows, tuple(ColumnInfo(n, tuple(a), *s) for n, a, *s in columns))
                 for channel, event_id, n_rows, columns in meta["partitions"]
             ]
             self._columns = _File(folder / _COLUMNS, meta["sizes"][_COLUMNS], meta["columns"])

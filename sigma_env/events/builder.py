@@ -23,12 +23,13 @@ _NULL = -2
 class ColumnBuilder:
     """A column that grows by one cell at a time; distinct values are held once."""
 
-    __slots__ = ("_code_of", "_codes", "_keys", "_lists", "name", "spaced", "system")
+    __slots__ = ("_code_of", "_codes", "_keys", "_lists", "elsewhere", "name", "spaced", "system")
 
     def __init__(self, name: str, *, system: bool) -> None:
         self.name = name
         self.system = system
         self.spaced: tuple[str, ...] = ()
+        self.elsewhere = False
         self._codes = array("i")
         self._lists: dict[int, list[int]] = {}
         self._code_of: dict[object, int] = {}
@@ -112,6 +113,7 @@ class _PartitionBuilder:
                 column = by_name.get(name)
                 if column is None:
                     column = by_name[name] = self._column(name, system)
+                    column.elsewhere = not system and name in event.elsewhere
                 column.add(row, cell)
         self.n_rows += 1
         self.refs.extend((file, record_id, position, event.time))
@@ -128,7 +130,7 @@ class _PartitionBuilder:
 
     def finish(self) -> tuple[PartitionInfo, list[ColumnParts]]:
         columns = sorted(self._columns.values(), key=lambda c: not c.system)  # System first, else as met
-        infos = tuple(ColumnInfo(c.name, c.spaced, c.system) for c in columns)
+        infos = tuple(ColumnInfo(c.name, c.spaced, c.system, c.elsewhere) for c in columns)
         info = PartitionInfo(self.channel, self.event_id, self.n_rows, infos)
         return info, [c.finish(self.n_rows) for c in columns]
 

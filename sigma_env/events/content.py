@@ -46,11 +46,13 @@ class ColumnInfo(NamedTuple):
         name: its Sigma name, without spaces.
         aliases: further names: the underscore form of a name that had spaces.
         system: whether it is an element or attribute of System.
+        elsewhere: whether it is neither that nor a value of EventData by itself; the first event that has it decides.
     """
 
     name: str
     aliases: tuple[str, ...]
     system: bool
+    elsewhere: bool = False
 
 
 class PartitionInfo(NamedTuple):

@@ -37,6 +37,7 @@ class FlatEvent(NamedTuple):
         time: microseconds since 1970, UTC, or NO_TIME.
         system: values of System's elements and attributes by field name.
         data: all other values by the name that the event gives them, spaces included.
+        elsewhere: names of data that do not stand in EventData by themselves: UserData's, attributes, nested elements.
     """
 
     channel: str
@@ -45,6 +46,7 @@ class FlatEvent(NamedTuple):
     time: int
     system: dict[str, Cell]
     data: dict[str, Cell]
+    elsewhere: frozenset[str] = frozenset()
 
 
 def flatten(document: Mapping[str, Any], xml: str = "") -> FlatEvent:
@@ -67,16 +69,19 @@ def flatten(document: Mapping[str, Any], xml: str = "") -> FlatEvent:
         raise StoreError("the event has no System element")
     system = _system(event["System"])
     data: dict[str, Cell] = {}
+    own = frozenset[str]()
     for section, content in event.items():
         if section in _NOT_DATA:
             continue
         if section == "EventData" and isinstance(content, dict):
             _event_data(content, data, xml)
+            own = frozenset(content)
         elif section.endswith(_ATTRIBUTES) and isinstance(content, Mapping):
             _attributes(section[: -len(_ATTRIBUTES)], content, data)
         elif content is not None:
             _leaves(section, content, data, xml)
-    return _identified(system, data)
+    flat = _identified(system, data)
+    return flat if data.keys() <= own else flat._replace(elsewhere=frozenset(data.keys() - own))
 
 
 def microseconds(text: object) -> int:

@@ -103,6 +103,14 @@ class Partition:
         index = self._by_name.get(name, (None, None))[0]
         return None if index is None else self._original(index)
 
+    def event_data_column(self, name: str) -> Column | None:
+        """A value of EventData by exactly the name that the events give it, spaces included."""
+        for i, info in enumerate(self._infos):
+            spelled = [alias.replace("_", " ") for alias in info.aliases] or [info.name]
+            if name in spelled and not info.system and not info.elsewhere:
+                return self._original(i)
+        return None
+
     @cached_property
     def _is_4688(self) -> bool:
         return self.event_id == 4688 and self.channel.lower() == "security"

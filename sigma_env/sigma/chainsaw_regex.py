@@ -14,16 +14,17 @@ _CLASSES: Final = {
     "s": r"\s\x0b\x{85}\p{Z}",
 }
 _WILDCARD: Final = frozenset("*?")
-_NOT_RUST: Final = re.compile(r"\\(?:[QECZ]|[1-9])")
+_ESCAPE: Final = re.compile(r"\\(.)", re.DOTALL)
+_NOT_RUST: Final = frozenset("QECZ123456789")
 
 
 @lru_cache(maxsize=1024)
 def rust_regex(pattern: str) -> str | None:
-    """The same expression for RE2; None if Rust's crate `regex` would refuse it.
+    r"""The same expression for RE2; None if Rust's crate `regex` would refuse it.
 
-    Classes are Unicode's there (`\\d` is any decimal digit). Word boundaries stay ASCII's.
+    Classes are Unicode's there (`\d` is any decimal digit). Word boundaries stay ASCII's.
     """
-    if _NOT_RUST.search(pattern):
+    if not _NOT_RUST.isdisjoint(_ESCAPE.findall(pattern)):
         return None
     translated = _with_unicode_classes(pattern)
     try:

@@ -31,7 +31,7 @@ class NullIs(NamedTuple):
 TypedPattern: TypeAlias = Pattern | NumberIs | BoolIs | NullIs
 
 
-class Test(NamedTuple):
+class FieldCheck(NamedTuple):
     """A test of one field for values of one type.
 
     Attributes:
@@ -42,8 +42,6 @@ class Test(NamedTuple):
         ascii_case: letters beyond ASCII have case in the event.
         strict: what is no text is missing to a test for text; else the test reads its rendered form.
     """
-
-    __test__ = False  # pytest: no class of tests
 
     field: str
     kind: TestClass
@@ -100,7 +98,7 @@ class Panic(NamedTuple):
     reason: str
 
 
-Tree: TypeAlias = Test | FieldTest | Join | Negated | Tied | Constant | Count | Panic
+Tree: TypeAlias = FieldCheck | FieldTest | Join | Negated | Tied | Constant | Count | Panic
 
 
 class Program(NamedTuple):

@@ -1,7 +1,7 @@
 """Written values → tests, under switches.
 
 Two steps, because the program takes them one after the other over all identifiers, and what fails first is the reason:
-modifiers make a text of each value (`convert`), and its first and last characters say what kind of test it is (`tests`).
+modifiers make a text of each value (`convert`), and its first and last characters say what kind of test it is.
 """
 
 import base64
@@ -12,19 +12,18 @@ from typing import Any, Final, NamedTuple
 from sigma_env.sigma.chainsaw_regex import literal_search, rust_regex
 from sigma_env.sigma.chainsaw_tree import (
     BoolIs,
-    Constant,
+    FieldCheck,
     Join,
     NullIs,
     NumberIs,
     Refused,
-    Test,
     TestClass,
     Tree,
     TypedPattern,
 )
 from sigma_env.sigma.errors import RuleError
 from sigma_env.sigma.limits import Limits
-from sigma_env.sigma.modifiers import make_value, parse_chain
+from sigma_env.sigma.modifiers import NO_MODIFIERS, make_value, parse_chain
 from sigma_env.sigma.rule import AnyText, FieldTest, Glob, Pattern, Regex, Scalar, Text, TextOp, Value, Wildcard
 from sigma_env.sigma.switches import Switch
 from sigma_env.sigma.text import encode_base64_offsets, parse_text, pattern_of
@@ -118,10 +117,15 @@ def tests(
     return _combined(field, singles, every, on)
 
 
-def sigma_test(field: str, names: tuple[str, ...], written: list[Scalar], limits: Limits) -> FieldTest:
-    """A line with the specification's meaning, which no switch changes."""
-    chain = parse_chain(names, False)
-    values = tuple([make_value(chain, one, False, limits) for one in written])
+def sigma_test(field: str | None, names: tuple[str, ...], written: list[Scalar], limits: Limits) -> FieldTest:
+    """A line with the specification's meaning, which no switch changes; without a field it is of keywords.
+
+    Raises:
+        RuleError: it is no valid one.
+    """
+    keyword = field is None
+    chain = parse_chain(names, keyword) if names or not keyword else NO_MODIFIERS._replace(op="contains")
+    values = tuple([make_value(chain, one, keyword, limits) for one in written])
     return FieldTest(field, chain.names, values, chain.all, chain.negated)
 
 
@@ -145,7 +149,7 @@ def _combined(field: str, singles: list[_Single], every: bool, on: frozenset[Swi
             parts += [_test(field, one, ascii_case) for one in singles if one.kind == "empty" and one.whole is None]
         for (known, strict), patterns in by_class.items():
             if known == kind:
-                parts.append(Test(field, kind, tuple(patterns), False, ascii_case, strict))
+                parts.append(FieldCheck(field, kind, tuple(patterns), False, ascii_case, strict))
     for one in singles:
         if one.whole is not None:
             parts.append(one.whole)
@@ -153,22 +157,20 @@ def _combined(field: str, singles: list[_Single], every: bool, on: frozenset[Swi
             parts.append(_test(field, one, ascii_case))
     if len(parts) == 1:
         only = parts[0]
-        if isinstance(only, Test) and every and len(only.patterns) > 1:
+        if isinstance(only, FieldCheck) and every and len(only.patterns) > 1:
             return only._replace(every=True)
         return only
-    if every and all(isinstance(part, Test) and part.kind == "never" for part in parts):
+    if every and all(isinstance(part, FieldCheck) and part.kind == "never" for part in parts):
         return parts[0]
     return Join("and" if every else "or", tuple(parts), grouped=True, kept=every)
 
 
-def _test(field: str, one: _Single, ascii_case: bool) -> Test:
+def _test(field: str, one: _Single, ascii_case: bool) -> FieldCheck:
     patterns = () if one.pattern is None else (one.pattern,)
-    return Test(field, one.kind, patterns, False, ascii_case, one.strict)
+    return FieldCheck(field, one.kind, patterns, False, ascii_case, one.strict)
 
 
-def _single(
-    field: str, names: tuple[str, ...], value: Converted, on: frozenset[Switch], limits: Limits
-) -> _Single:
+def _single(field: str, names: tuple[str, ...], value: Converted, on: frozenset[Switch], limits: Limits) -> _Single:
     written = value.written
     if value.text is None:
         return _not_text(field, names, written, on, limits)
@@ -225,9 +227,9 @@ def _nested(value: dict[Any, Any]) -> _Single:
 def _text_test(op: TextOp, raw: str, on: frozenset[Switch]) -> tuple[TestClass, TypedPattern]:
     inner = raw[1:] if raw[:1] == "*" else raw
     inner = inner[:-1] if inner[-1:] == "*" else inner
-    if op == "equals" and Switch.INNER_WILDCARDS in on and len(raw) > 1 and _WILD.search(inner):
-        if Switch.NO_ESCAPES in on or any(isinstance(p, Wildcard) for p in parse_text(raw)[1:-1]):
-            return "regex", Regex(literal_search(raw))
+    is_searched = op == "equals" and Switch.INNER_WILDCARDS in on and len(raw) > 1 and _WILD.search(inner)
+    if is_searched and (Switch.NO_ESCAPES in on or any(isinstance(p, Wildcard) for p in parse_text(raw)[1:-1])):
+        return "regex", Regex(literal_search(raw))
     text = {"equals": raw, "contains": f"*{raw}*", "startswith": f"{raw}*", "endswith": f"*{raw}"}[op]
     if Switch.QUESTION_MARK in on and text[:1] == "?":
         expression = rust_regex(text[1:])
@@ -244,7 +246,7 @@ def _text_test(op: TextOp, raw: str, on: frozenset[Switch]) -> tuple[TestClass, 
                 raise NotLoaded("a value that is a lone quote", panics=True)
         else:
             return "text", Text("equals", text[1:-1].lower())
-    if _TEXT_SWITCHES <= on:
+    if on >= _TEXT_SWITCHES:
         return _tau_text(text)
     return _part_text(op, raw, on)
 
@@ -294,5 +296,3 @@ def _part_text(op: TextOp, raw: str, on: frozenset[Switch]) -> tuple[TestClass, 
         return "empty", pattern
     assert isinstance(pattern, Text | Glob)
     return "text", pattern
-
-

@@ -163,7 +163,8 @@ class Meta(NamedTuple):
 class Rule(NamedTuple):
     """A valid rule.
 
-    `condition` is the OR of the written `conditions`; `document` holds logsource and detection as loaded.
+    `condition` is the OR of the written `conditions`; `document` holds logsource and detection as loaded. A rule that
+    was loaded for a meaning with switches has its `program` for it (see `chainsaw_tree`).
     """
 
     logsource: LogSource
@@ -171,3 +172,4 @@ class Rule(NamedTuple):
     conditions: tuple[str, ...]
     document: Mapping[str, Any]
     meta: Meta = Meta()
+    program: object = None

@@ -1,0 +1,198 @@
+"""The identifiers of a detection, under switches: what each is written as, and the tree that it becomes."""
+
+import re
+from collections.abc import Mapping
+from typing import Any, Final, NamedTuple
+
+from sigma_env.sigma.chainsaw_regex import strips_badly
+from sigma_env.sigma.chainsaw_tree import Constant, Count, FieldCheck, Join, Negated, Panic, Tied, Tree
+from sigma_env.sigma.chainsaw_values import SUPPORTED, Converted, NotLoaded, convert, sigma_test, tests
+from sigma_env.sigma.errors import RuleError
+from sigma_env.sigma.limits import Limits
+from sigma_env.sigma.rule import FieldTest, Regex
+from sigma_env.sigma.switches import Switch
+
+_FIELD: Final = re.compile(r"[A-Za-z#][A-Za-z0-9_.#\[\]]*(?: +[A-Za-z0-9_.#\[\]]+)*\Z")
+_NEGATED: Final = re.compile(r"not(?: +([^()]+)|\((.+)\))\Z")
+_CAST: Final = re.compile(r"(?:int|str|flt|all|of)\(")
+_PLACES: Final = frozenset({"contains", "startswith", "endswith", "re", "base64", "base64offset"})
+
+
+class Line(NamedTuple):
+    """A line of a mapping: converted values, or under a switch that is off the specification's test."""
+
+    field: str
+    names: tuple[str, ...]
+    values: list[Converted]
+    is_list: bool
+    whole: FieldTest | None = None
+
+
+class Identifier(NamedTuple):
+    """A named part of a detection.
+
+    Attributes:
+        lines: of a mapping.
+        repeats: a field stands twice in it.
+        elements: names of the parts that a list of mappings was cut into; None for a mapping.
+        keywords: of a list of texts, where these are served.
+    """
+
+    lines: list[Line]
+    repeats: bool = False
+    elements: tuple[str, ...] | None = None
+    keywords: FieldTest | None = None
+
+
+class Identifiers:
+    """All identifiers of a detection, in order.
+
+    Attributes:
+        named: by name; elements of lists of mappings stand beside their list.
+        own: the names that the detection has itself.
+    """
+
+    def __init__(self, detection: Mapping[Any, Any], on: frozenset[Switch], limits: Limits) -> None:
+        self.on = on
+        self.limits = limits
+        self.named: dict[str, Identifier] = {}
+        self.own: list[str] = []
+        for key, body in detection.items():
+            if key not in ("condition", "timeframe"):
+                self._add(str(key), body)
+
+    def _add(self, name: str, body: Any) -> None:
+        self.own.append(name)
+        if isinstance(body, Mapping):
+            self.named[name] = self._mapping(body)
+            return
+        if isinstance(body, list) and all(isinstance(element, Mapping) for element in body):
+            names = []
+            for i, element in enumerate(body):
+                part = f"{name}_{i}"
+                names.append(part)
+                self.named.pop(part, None)
+                self.named[part] = self._mapping(element)
+            self.named[name] = Identifier([], elements=tuple(names))
+            return
+        if Switch.KEYWORDS in self.on:
+            scalar = not isinstance(body, list)
+            raise NotLoaded(
+                "identifier blocks must be a mapping or a sequence of mappings"
+                if scalar
+                else "keyless identifiers cannot be converted"
+            )
+        self.named[name] = self._served_keywords(name, body)
+
+    def _served_keywords(self, name: str, body: Any) -> Identifier:
+        values = body if isinstance(body, list) else [body]
+        if any(isinstance(value, list) for value in values):
+            raise NotLoaded(f"selection '{name}': a list within a list")
+        texts = [value for value in values if not isinstance(value, Mapping)]
+        if len(texts) == len(values):
+            return Identifier([], keywords=self._keyword_test((), texts))
+        names = []
+        for i, value in enumerate(values):
+            part = f"{name}_{i}"
+            names.append(part)
+            self.named[part] = (
+                self._mapping(value)
+                if isinstance(value, Mapping)
+                else Identifier([], keywords=self._keyword_test((), [value]))
+            )
+        return Identifier([], elements=tuple(names))
+
+    def _keyword_test(self, names: tuple[str, ...], values: list[Any]) -> FieldTest:
+        try:
+            return sigma_test(None, names, values, self.limits)
+        except RuleError as error:
+            raise NotLoaded(str(error)) from None
+
+    def _mapping(self, body: Mapping[Any, Any]) -> Identifier:
+        lines = []
+        for key, values in body.items():
+            field, *names = str(key).split("|")
+            lines.append(self._line(field, tuple(names), values))
+        fields = [line.field for line in lines]
+        return Identifier(lines, len(set(fields)) < len(fields))
+
+    def _line(self, field: str, names: tuple[str, ...], values: Any) -> Line:
+        on = self.on
+        written = _flat(values) if isinstance(values, list) else [values]
+        is_list = isinstance(values, list)
+        if not field:
+            if Switch.KEYWORDS in on:
+                raise NotLoaded("keyless identifiers cannot be converted")
+            return Line("", names, [], is_list, self._keyword_test(names, written))
+        unsupported = sorted(set(names) - SUPPORTED)
+        if unsupported and Switch.FEW_MODIFIERS in on:
+            raise NotLoaded(f"unsupported modifiers - {', '.join(unsupported)}")
+        if unsupported or (Switch.MODIFIER_SET not in on and len(_PLACES.intersection(names)) > 1):
+            try:
+                return Line(field, names, [], is_list, sigma_test(field, names, written, self.limits))
+            except RuleError as error:
+                raise NotLoaded(str(error)) from None
+        return Line(field, names, convert(field, names, written, on), is_list)
+
+    def parse(self) -> dict[str, Tree | None]:
+        """The tree of every identifier in order, None for lists, which their elements stand for.
+
+        Raises:
+            NotLoaded: the first that does not load.
+        """
+        return {name: self._tree(one) for name, one in self.named.items()}
+
+    def _tree(self, one: Identifier) -> Tree | None:
+        if one.keywords is not None:
+            return one.keywords
+        if one.elements is not None:
+            return None
+        if not one.lines:
+            raise NotLoaded("failed to parse identifier - failed to parse mapping")
+        parts = tuple([self._line_tree(line) for line in one.lines])
+        if len(parts) == 1:
+            return parts[0]
+        return Join("and", parts, grouped=True, kept=one.repeats)
+
+    def _line_tree(self, line: Line) -> Tree:
+        if line.whole is not None:
+            return line.whole
+        field, negated = line.field, False
+        if Switch.NAME_CHARACTERS in self.on:
+            if found := _NEGATED.match(field):
+                field, negated = (found[1] or found[2]).strip(), True
+            if _CAST.match(field):
+                raise NotLoaded(f"field '{field}': casts of a field are not served")
+            if not _FIELD.match(field):
+                raise NotLoaded(f"failed to parse identifier - failed to tokenise field '{field}'")
+            field = " ".join(field.split())
+        tree = tests(field, line.names, line.values, line.is_list, self.on, self.limits)
+        return Negated(tree) if negated else tree
+
+
+def _flat(values: list[Any]) -> list[Any]:
+    flat: list[Any] = []
+    for value in values:
+        flat += _flat(value) if isinstance(value, list) else [value]
+    return flat
+
+
+def check_stripping(tree: Tree) -> None:
+    """Refuses expressions that end the program once the condition reaches them.
+
+    Raises:
+        NotLoaded: there is one.
+    """
+    if isinstance(tree, FieldCheck):
+        for pattern in tree.patterns:
+            if isinstance(pattern, Regex) and strips_badly(pattern.pattern):
+                raise NotLoaded(
+                    f"{tree.field}: the expression '{pattern.pattern}' without outer '.*' is none", panics=True
+                )
+    elif isinstance(tree, Join | Tied | Count):
+        for part in tree.parts:
+            check_stripping(part)
+    elif isinstance(tree, Negated):
+        check_stripping(tree.part)
+    else:
+        assert isinstance(tree, FieldTest | Constant | Panic)
