@@ -103,6 +103,8 @@ def run_program(
         raise lines.fault
     if alive:
         raise EngineError(f"{what} ended, but something that it started holds its output open")
+    if lines.cut and process.returncode == 0:
+        raise EngineError(f"{what} ended as if all was well, but in the middle of a line")
     return Finished(process.returncode, notes.text(), notes.lost)
 
 
@@ -128,7 +130,7 @@ def _kill(process: "subprocess.Popen[bytes]") -> None:
 
 
 class _Lines(threading.Thread):
-    """Hands the lines of stdout on; `fault` is why it stopped before the end."""
+    """Hands the lines of stdout on; `fault` is why it stopped before the end, `cut` that the last line had no end."""
 
     def __init__(
         self,
@@ -140,6 +142,7 @@ class _Lines(threading.Thread):
     ) -> None:
         super().__init__(daemon=True)
         self.fault: BaseException | None = None
+        self.cut = False
         self._process, self._stream, self._on_line, self._limits, self._what = process, stream, on_line, limits, what
         self._left = limits.lines
 
@@ -162,8 +165,7 @@ class _Lines(threading.Thread):
             size += len(rest)
             if size > self._limits.line_bytes:
                 raise EngineError(f"{self._what} wrote a line of more than {self._limits.line_bytes:,} bytes")
-        if size:
-            self._take(b"".join(pieces))
+        self.cut = size > 0
 
     def _take(self, line: bytes) -> None:
         self._left -= 1
