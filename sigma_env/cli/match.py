@@ -21,12 +21,17 @@ if TYPE_CHECKING:
     from sigma_env.sigma.files import LoadedRule
 
 _REASONS_SHOWN = 10
+_LINES_AT_ONCE = 500
 
 
 def match(
     rules: Annotated[list[Path], typer.Option("--rules", help="Rule file or folder of .yml files; repeatable.")],
     logs: Annotated[list[Path], typer.Option("--logs", help="EVTX file or folder; repeatable.")],
     engine: Annotated[str, typer.Option(help="Who runs the rules; 'native' runs them in process.")] = "native",
+    semantics: Annotated[
+        str,
+        typer.Option(help="What rules mean: 'sigma', the specification's meaning, or 'chainsaw', Chainsaw 2.16.4's."),
+    ] = "sigma",
     jsonl: Annotated[bool, typer.Option("--jsonl", help="Print a JSON object per match (default if piped).")] = False,
     table: Annotated[bool, typer.Option("--table", help="Print a table (default on a terminal).")] = False,
     count: Annotated[bool, typer.Option("--count", help="Print the number of matches per rule.")] = False,
@@ -65,16 +70,18 @@ def match(
       sigma-env match --rules my.yml --logs a.evtx --logs b.evtx --table
 
       sigma-env match --rules rules --logs evtx --level high --level critical --count
+
+      sigma-env match --rules rules --logs evtx --semantics chainsaw
     """
     if jsonl + table + count > 1:
         raise typer.BadParameter("give one of --jsonl, --table and --count")
-    _check_engine(engine)
+    _check_choice(engine, semantics)
     begins, ends = _time(begin, "--from"), _time(end, "--to")
     gc.disable()  # what is made here stays until the end, and collecting it takes as long as matching
     run = _Run()
-    loaded, not_run = _load_rules(run, rules, level, status, tag, rule_id)
+    loaded, not_run = _load_rules(run, rules, semantics, level, status, tag, rule_id)
     store = _open_store(run, logs)
-    hunted = _hunt(run, engine, loaded, store, begins, ends)
+    hunted = _hunt(run, engine, semantics, loaded, store, begins, ends)
     with run.phase("output"):
         _print(hunted, "jsonl" if jsonl else "table" if table else "count" if count else None)
     not_run += hunted.not_run
@@ -89,14 +96,18 @@ def match(
         raise typer.Exit(3)
 
 
-def _check_engine(name: str) -> None:
-    from sigma_env.engines.choose import check_engine
+def _check_choice(engine: str, semantics: str) -> None:
+    from sigma_env.engines.choose import check_engine, check_semantics
     from sigma_env.errors import OptionError
 
     try:
-        check_engine(name)
+        check_engine(engine)
     except OptionError as error:
         raise typer.BadParameter(f"--engine: {error}") from None
+    try:
+        check_semantics(semantics)
+    except OptionError as error:
+        raise typer.BadParameter(f"--semantics: {error}") from None
 
 
 class _Run:
@@ -125,6 +136,7 @@ def _time(text: str | None, option: str) -> datetime | None:
 def _load_rules(
     run: _Run,
     paths: list[Path],
+    semantics: str,
     level: list[str] | None,
     status: list[str] | None,
     tag: list[str] | None,
@@ -133,10 +145,11 @@ def _load_rules(
     with run.phase("rules"):
         from sigma_env.engines.hunt import RuleFilter, runnable
         from sigma_env.engines.rule_cache import load_rules
+        from sigma_env.sigma.switches import BY_NAME
 
         wanted = RuleFilter(_lower(level), _lower(status), _lower(tag), frozenset(rule_id or ()))
         try:
-            loaded = load_rules(paths)
+            loaded = load_rules(paths, BY_NAME[semantics])
         except FileNotFoundError as error:
             raise typer.BadParameter(f"--rules: {error}") from None
         return runnable(one for one in loaded if wanted.accepts(one))
@@ -160,13 +173,19 @@ def _open_store(run: _Run, logs: list[Path]) -> EventStore:
 
 
 def _hunt(
-    run: _Run, engine: str, rules: list[LoadedRule], store: EventStore, begin: datetime | None, end: datetime | None
+    run: _Run,
+    engine: str,
+    semantics: str,
+    rules: list[LoadedRule],
+    store: EventStore,
+    begin: datetime | None,
+    end: datetime | None,
 ) -> Hunt:
     with run.phase("match"):
         from sigma_env.engines.choose import make_engine
         from sigma_env.engines.hunt import hunt
 
-        return hunt(rules, store, make_engine(engine), begin, end)
+        return hunt(rules, store, make_engine(engine, semantics), begin, end)
 
 
 def _print(hunted: Hunt, form: str | None) -> None:
@@ -179,9 +198,13 @@ def _print(hunted: Hunt, form: str | None) -> None:
 def _print_jsonl(hunted: Hunt) -> None:
     import orjson
 
-    write = sys.stdout.buffer.write
+    lines: list[bytes] = []
     for found in hunted:
-        write(orjson.dumps(found.as_json(), option=orjson.OPT_APPEND_NEWLINE))
+        lines.append(orjson.dumps(found.as_json(), option=orjson.OPT_APPEND_NEWLINE))
+        if len(lines) == _LINES_AT_ONCE:  # stdout may be unbuffered
+            sys.stdout.buffer.write(b"".join(lines))
+            lines.clear()
+    sys.stdout.buffer.write(b"".join(lines))
 
 
 def _print_table(hunted: Hunt) -> None:

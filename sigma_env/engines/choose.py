@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from sigma_env.engines.base import Engine
 
 ENGINES: Final = ("native", "chainsaw")
-SEMANTICS: Final = ("sigma",)
+SEMANTICS: Final = ("sigma", "chainsaw")
 
 
 def check_engine(name: str) -> str:
@@ -50,4 +50,4 @@ def make_engine(name: str = "native", semantics: str = "sigma") -> "Engine":
         return ChainsawEngine()
     from sigma_env.engines.native import NativeEngine
 
-    return NativeEngine()
+    return NativeEngine(semantics)

@@ -10,8 +10,10 @@ import numpy as np
 
 from sigma_env.engines.base import Engine, Matches, Unsupported
 from sigma_env.engines.evaluator import Memo, StoredEvent, hits
+from sigma_env.engines.switched_match import program_hits
 from sigma_env.events.flatten import NO_TIME
 from sigma_env.events.store import EventStore
+from sigma_env.sigma.chainsaw_tree import Program
 from sigma_env.sigma.files import LoadedRule
 from sigma_env.sigma.rule import Rule
 from sigma_env.sigma.taxonomy import select
@@ -58,14 +60,17 @@ class RuleFilter:
 
 
 def runnable(loaded: Iterable[LoadedRule]) -> tuple[list[LoadedRule], list[NotRun]]:
-    """Parts the rules that can match something from those that cannot, with the reason of each."""
+    """Parts the rules that can match something from those that cannot, with the reason of each.
+
+    A rule with a program of its own is judged by the engine that runs it: not every meaning has a taxonomy.
+    """
     run: list[LoadedRule] = []
     not_run: list[NotRun] = []
     for one in loaded:
         note = one.reason or "no rule"
         if one.rule is not None:
             selected = select(one.rule.logsource)
-            if selected.targets:
+            if selected.targets or one.rule.program is not None:
                 run.append(one)
                 continue
             note = selected.note or "its logsource selects no Windows event"
@@ -85,7 +90,11 @@ class Match:
 
     def matched_on(self) -> list[dict[str, str | None]]:
         """The lines of the rule that made it match: selection, field, the event's value, the rule's pattern."""
-        event = StoredEvent.at(self.store, self.row, self.rule.logsource.category)
+        if isinstance(self.rule.program, Program):
+            found = program_hits(self.rule.program, self.rule.logsource.category, self.store, self.row)
+        else:
+            event = StoredEvent.at(self.store, self.row, self.rule.logsource.category)
+            found = hits(self.rule.condition, event, self.memo)
         return [
             {
                 "selection": hit.selection,
@@ -93,7 +102,7 @@ class Match:
                 "value": None if hit.value is None else hit.value[:_LONGEST_VALUE],
                 "pattern": None if hit.pattern is None else str(hit.pattern),
             }
-            for hit in hits(self.rule.condition, event, self.memo)
+            for hit in found
         ]
 
     def as_json(self) -> dict[str, object]:

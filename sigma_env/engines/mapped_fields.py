@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -14,6 +15,17 @@ _SYSTEM, _EVENT_DATA, _USER_DATA = "Event.System.", "Event.EventData.", "Event.U
 _ALIASES = {"Provider": "Provider_Name", "TimeCreated": "TimeCreated_SystemTime"}
 _INTEGER = re.compile(r"[+-]?[0-9]+\Z")
 _LEAST = -(2**63)
+
+
+_mapped: "WeakKeyDictionary[EventStore, list[MappedFields]]" = WeakKeyDictionary()
+
+
+def mapped_fields(store: EventStore) -> "list[MappedFields]":
+    """What stands for each of a store's partitions."""
+    known = _mapped.get(store)
+    if known is None:
+        known = _mapped[store] = [MappedFields(partition, store) for partition in store.partitions]
+    return known
 
 
 class MappedFields:

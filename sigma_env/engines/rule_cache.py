@@ -13,28 +13,36 @@ from pathlib import Path
 from typing import Any
 
 from sigma_env.corpora.cache import rules_dir
+from sigma_env.sigma import chainsaw_tree, switches
 from sigma_env.sigma import rule as rule_types
-from sigma_env.sigma.files import LoadedRule, parse_rule_file, rule_files
+from sigma_env.sigma.chainsaw_files import parse_switched_file
+from sigma_env.sigma.files import LoadedRule, rule_files
+from sigma_env.sigma.switches import SIGMA, Switch, name_of
 
 _log = logging.getLogger(__name__)
 _SETS_KEPT = 16
 _PREFIX = "rules-"
+_TYPES = {module.__name__: module for module in (rule_types, chainsaw_tree, switches)}
 
 
-def load_rules(paths: Iterable[Path]) -> list[LoadedRule]:
+def load_rules(paths: Iterable[Path], on: frozenset[Switch] = SIGMA) -> list[LoadedRule]:
     """Loads every rule of files and folders as `sigma_env.sigma.files.load_rules` does, from the cache if it can.
 
     A cached rule has no `document`: nothing in process needs what the tree says.
+
+    Args:
+        paths: rule files and folders.
+        on: the meaning that the rules are loaded for.
 
     Raises:
         FileNotFoundError: a path does not exist.
     """
     files = list(rule_files(paths))
-    kept_at = _place(files)
+    kept_at = _place(files, on)
     with no_collection():
         loaded = None if kept_at is None else _read(kept_at, files)
         if loaded is None:
-            loaded = [_without_documents(parse_rule_file(file)) for file in files]
+            loaded = [_without_documents(parse_switched_file(file, on)) for file in files]
             if kept_at is not None:
                 _keep(kept_at, loaded)
     return [rule for of_file in loaded for rule in of_file]
@@ -52,9 +60,9 @@ def no_collection() -> Iterator[None]:
             gc.enable()
 
 
-def _place(files: Sequence[Path]) -> Path | None:
+def _place(files: Sequence[Path], on: frozenset[Switch]) -> Path | None:
     """Where the parsed rules of these contents are kept; None if a file or the cache cannot be used."""
-    digest = hashlib.blake2b(_language(), digest_size=16)
+    digest = hashlib.blake2b(_language() + name_of(on).encode(), digest_size=16)
     try:
         for file in files:
             with open(file, "rb") as stream:  # noqa: PTH123 - thousands of files
@@ -82,8 +90,9 @@ class _Unpickler(pickle.Unpickler):
     """Makes nothing but rules, whatever the file asks for."""
 
     def find_class(self, module: str, name: str) -> Any:
-        if module == rule_types.__name__ and not name.startswith("_"):
-            return getattr(rule_types, name)
+        types = _TYPES.get(module)
+        if types is not None and not name.startswith("_"):
+            return getattr(types, name)
         raise pickle.UnpicklingError(f"{module}.{name} is no part of a rule")
 
 

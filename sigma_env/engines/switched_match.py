@@ -1,18 +1,32 @@
 """Rules under switches on a store."""
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeAlias
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TypeAlias
 from weakref import WeakKeyDictionary
 
 from sigma_env.engines.base import Matches, Unsupported
+from sigma_env.engines.evaluator import Hit
 from sigma_env.engines.leaves import Fields
-from sigma_env.engines.mapped_fields import MappedFields
+from sigma_env.engines.mapped_fields import MappedFields, mapped_fields
 from sigma_env.engines.switched import Panicked, Prepared, Run, prepare, required_event_ids
+from sigma_env.events.column import Column
 from sigma_env.events.store import EventStore, Partition
 from sigma_env.sigma.chainsaw_compile import compile_detection
+from sigma_env.sigma.chainsaw_files import written_logsource
 from sigma_env.sigma.chainsaw_mapping import chainsaw_mapping
-from sigma_env.sigma.chainsaw_tree import Program, Refused
-from sigma_env.sigma.rule import LogSource, Rule
+from sigma_env.sigma.chainsaw_tree import (
+    BoolIs,
+    Count,
+    FieldCheck,
+    Join,
+    NumberIs,
+    Program,
+    Refused,
+    Tied,
+    Tree,
+    TypedPattern,
+)
+from sigma_env.sigma.rule import AnyText, FieldTest, Glob, LogSource, Regex, Rule, Scalar, Text, Wildcard
 from sigma_env.sigma.switches import Switch
 
 SelectedRows: TypeAlias = Callable[[LogSource, EventStore], list[tuple[Partition, int]]]
@@ -29,14 +43,9 @@ def program_of(rule: Rule, on: frozenset[Switch]) -> Program | Refused:
     detection = rule.document.get("detection")
     if not isinstance(detection, Mapping):
         return Refused("the rule was loaded without its text; load it for these semantics")
-    source: Any = rule.document.get("logsource")
+    source = rule.document.get("logsource")
     logsource = written_logsource(source) if Switch.PRECONDITIONS in on else rule.logsource
     return compile_detection(logsource, detection, on, rule.meta.id, rule.meta.title)
-
-
-def written_logsource(source: Mapping[str, Any]) -> LogSource:
-    """The names of a logsource as they are written, case and spaces included."""
-    return LogSource(*(source.get(part) for part in ("category", "product", "service")))
 
 
 class SwitchedMatcher:
@@ -50,7 +59,6 @@ class SwitchedMatcher:
     def __init__(self, on: frozenset[Switch], selected_rows: SelectedRows) -> None:
         self.on = on
         self._selected_rows = selected_rows
-        self._mapped: WeakKeyDictionary[EventStore, list[MappedFields]] = WeakKeyDictionary()
         self._domains: WeakKeyDictionary[EventStore, dict[object, list[int]]] = WeakKeyDictionary()
 
     def match_rule(self, rule: Rule, store: EventStore) -> Matches | Unsupported:
@@ -94,7 +102,7 @@ class SwitchedMatcher:
         return Matches(bits)
 
     def _scopes(self, program: Program, store: EventStore) -> list[tuple[Partition, Fields, int]]:
-        mapped = self._mapped_fields(store)
+        mapped = mapped_fields(store)
         if Switch.PRECONDITIONS in self.on:
             domains = self._hunted(program, store, mapped)
             rows = [(partition, domains[partition.index]) for partition in store.partitions]
@@ -115,8 +123,54 @@ class SwitchedMatcher:
             ]
         return domains
 
-    def _mapped_fields(self, store: EventStore) -> list[MappedFields]:
-        mapped = self._mapped.get(store)
-        if mapped is None:
-            mapped = self._mapped[store] = [MappedFields(partition, store) for partition in store.partitions]
-        return mapped
+
+def program_hits(program: Program, view: str | None, store: EventStore, row: int) -> Iterator[Hit]:
+    """The tests by which an event that a program matches does so; nothing from below a negation."""
+    partition = store.partition_of(row)
+    mapped = Switch.FIELD_MAPPING in program.switches
+    fields: Fields = mapped_fields(store)[partition.index] if mapped else partition
+    run = Run(program, view, tied_false=False)
+    yield from _hits(program.tree, run, fields, row - partition.base, view)
+
+
+def _hits(tree: Tree, run: Run, fields: Fields, row: int, view: str | None) -> Iterator[Hit]:
+    domain = 1 << row
+    if isinstance(tree, Join | Tied | Count):
+        for part in tree.parts:
+            if run.true(prepare(part), fields, domain):
+                yield from _hits(part, run, fields, row, view)
+    elif isinstance(tree, FieldCheck):
+        column = fields.column(tree.field, view)
+        for pattern in tree.patterns:
+            if column is not None and run.true(prepare(tree._replace(patterns=(pattern,))), fields, domain):
+                yield Hit("", tree.field, written_pattern(pattern), _value_of(column, row))
+    elif isinstance(tree, FieldTest):
+        written = [value.written for value in tree.values]
+        column = None if tree.field is None else fields.column(tree.field, view)
+        yield Hit("", tree.field, written[0] if len(written) == 1 else written, _value_of(column, row))
+
+
+def _value_of(column: Column | None, row: int) -> str | None:
+    values = [] if column is None else column.cells(row)
+    return None if not values or values[0] is None else str(values[0])
+
+
+def written_pattern(pattern: TypedPattern) -> Scalar:
+    """A pattern as a person reads it: what the value must be, with stars where more may stand."""
+    match pattern:
+        case Text(op, text, _):
+            lead, rest = op in ("contains", "endswith"), op in ("contains", "startswith")
+            return f"{'*' * lead}{text}{'*' * rest}"
+        case Regex(expression, flags):
+            return f"/{expression}/{flags}"
+        case AnyText():
+            return "*"
+        case Glob(parts, _):
+            return "".join(part.value if isinstance(part, Wildcard) else part for part in parts)
+        case NumberIs("eq", number):
+            return number
+        case NumberIs(op, number):
+            return f"{op} {number}"
+        case BoolIs(value):
+            return value
+    return None

@@ -77,15 +77,19 @@ def _under(folder: Path) -> Iterator[str]:
 
 def parse_rule_file(path: Path, limits: Limits = RULE_LIMITS) -> list[LoadedRule]:
     """Load the rules of one file; a file that cannot be read is one `LoadedRule` with the reason."""
+    text = read_rule_file(path)
+    return [text] if isinstance(text, LoadedRule) else parse_rule_text(text, path, limits)
+
+
+def read_rule_file(path: Path) -> str | LoadedRule:
+    """The text of a rule file, or why there is none."""
     try:
-        text = path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8")
     except OSError as error:
-        return [_failed(path, Meta(id=path.stem), BadYaml(f"the file cannot be read: {error.strerror or error}"))]
+        return _failed(path, Meta(id=path.stem), BadYaml(f"the file cannot be read: {error.strerror or error}"))
     except UnicodeDecodeError as error:
-        return [
-            _failed(path, Meta(id=path.stem), BadYaml(f"the file is not UTF-8 (byte {error.start}); save it as UTF-8"))
-        ]
-    return parse_rule_text(text, path, limits)
+        reason = f"the file is not UTF-8 (byte {error.start}); save it as UTF-8"
+        return _failed(path, Meta(id=path.stem), BadYaml(reason))
 
 
 def parse_rule_text(text: str, path: Path, limits: Limits = RULE_LIMITS) -> list[LoadedRule]:
@@ -107,13 +111,13 @@ def parse_rule_text(text: str, path: Path, limits: Limits = RULE_LIMITS) -> list
         return [_failed(path, Meta(id=path.stem), BadYaml("the file is empty"))]
     if any(isinstance(document, dict) and "action" in document for document in documents):
         return [
-            LoadedRule(path, _meta(document, path.stem), None, "unsupported", _COLLECTION) for document in documents
+            LoadedRule(path, meta_of(document, path.stem), None, "unsupported", _COLLECTION) for document in documents
         ]
     return [_loaded(document, path, limits) for document in documents]
 
 
 def _loaded(document: Any, path: Path, limits: Limits) -> LoadedRule:
-    meta = _meta(document, path.stem)
+    meta = meta_of(document, path.stem)
     if not isinstance(document, dict):
         return _failed(path, meta, InvalidRule("the document is no mapping; write 'logsource:' and 'detection:'"))
     try:
@@ -126,7 +130,7 @@ def _failed(path: Path, meta: Meta, error: RuleError) -> LoadedRule:
     return LoadedRule(path, meta, None, error.status, str(error))
 
 
-def _meta(document: Any, stem: str) -> Meta:
+def meta_of(document: Any, stem: str) -> Meta:
     """What a document says about itself, as far as it is well-formed; the rest must not cost the rule."""
     if not isinstance(document, Mapping):
         return Meta(id=stem)

@@ -4,6 +4,7 @@ libyaml's events are read one by one, so that depth and size are capped before a
 PyYAML's own composer recurses in C, and a few thousand brackets end the process.
 """
 
+import re
 from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any, Final, NoReturn
@@ -71,8 +72,8 @@ def load_mapping(text: str, limits: Limits = RULE_LIMITS) -> dict[Any, Any]:
     return first
 
 
-def iterate_documents(text: str, limits: Limits = RULE_LIMITS) -> Iterator[Any]:
-    """Load the documents of a text one after the other.
+def iterate_documents(text: str, limits: Limits = RULE_LIMITS, *, core: bool = False) -> Iterator[Any]:
+    """Load the documents of a text one after the other; with `core`, unquoted scalars have the types of YAML 1.2.
 
     Raises:
         BadYaml: The text is no YAML, or has duplicate keys, anchors, aliases or tags.
@@ -82,7 +83,7 @@ def iterate_documents(text: str, limits: Limits = RULE_LIMITS) -> Iterator[Any]:
     try:
         parser = CParser(text)
         try:
-            yield from _documents(parser, limits)
+            yield from _documents(parser, limits, core)
         finally:
             parser.dispose()
     except UnicodeEncodeError:
@@ -103,13 +104,13 @@ def _check_size(text: str, limits: Limits) -> None:
         raise TooComplex(f"the text has {size} bytes; at most {limits.text_bytes}")
 
 
-def _documents(parser: Any, limits: Limits) -> Iterator[Any]:
+def _documents(parser: Any, limits: Limits, core: bool) -> Iterator[Any]:
     nodes_left = limits.yaml_nodes
     while True:
         event = parser.get_event()
         kind = type(event)
         if kind is DocumentStartEvent:
-            document, nodes_left = _node(parser, limits, nodes_left)
+            document, nodes_left = _node(parser, limits, nodes_left, core)
             yield document
         elif kind is StreamEndEvent:
             return
@@ -117,7 +118,7 @@ def _documents(parser: Any, limits: Limits) -> Iterator[Any]:
             continue
 
 
-def _node(parser: Any, limits: Limits, nodes_left: int) -> tuple[Any, int]:
+def _node(parser: Any, limits: Limits, nodes_left: int, core: bool) -> tuple[Any, int]:
     """Build the node that begins at the parser's next event; without recursion."""
     get_event = parser.get_event
     outer: list[tuple[Any, Any]] = []  # containers around the current one, each with its pending key
@@ -131,7 +132,7 @@ def _node(parser: Any, limits: Limits, nodes_left: int) -> tuple[Any, int]:
             if event.tag is not None or event.anchor is not None:
                 _refuse(event)
             if event.implicit[0] and value[:1] in _MAYBE_SPECIAL:
-                value = _plain(value, limits)
+                value = _core(value, limits) if core else _plain(value, limits)
                 if value is _RESERVED:
                     raise _bad(event, f"'{event.value}' has a special meaning in YAML; quote it to make it text")
         elif kind is MappingEndEvent or kind is SequenceEndEvent:
@@ -171,6 +172,34 @@ def _node(parser: Any, limits: Limits, nodes_left: int) -> tuple[Any, int]:
             if len(outer) >= limits.yaml_depth:
                 raise TooComplex(f"line {event.start_mark.line + 1}: YAML is nested more than {limits.yaml_depth} deep")
             container, key = value, _NO_KEY
+
+
+_CORE_WORDS: Final[dict[str, bool | None]] = {
+    **dict.fromkeys(("", "~", "null", "Null", "NULL")),
+    **dict.fromkeys(("true", "True", "TRUE"), True),
+    **dict.fromkeys(("false", "False", "FALSE"), False),
+}
+_CORE_INTEGER: Final = re.compile(r"[-+]?(?:0|[1-9][0-9]*|0x[0-9a-fA-F]+|0o[0-7]+|0b[01]+)\Z")
+_CORE_FLOAT: Final = re.compile(
+    r"[-+]?(?:(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?|\.(?:inf|Inf|INF))\Z|\.(?:nan|NaN|NAN)\Z"
+)
+
+
+def _core(value: str, limits: Limits) -> Any:
+    """What an unquoted scalar means in YAML 1.2's core schema, with 0b as Rust's loader has it."""
+    if value in _CORE_WORDS:
+        return _CORE_WORDS[value]
+    whole, broken = _CORE_INTEGER.match(value), _CORE_FLOAT.match(value)
+    if not whole and not broken:
+        return value
+    if len(value) > limits.number_chars:
+        raise TooComplex(f"a number of {len(value)} characters; at most {limits.number_chars}")
+    if whole:
+        return int(value, 0)
+    digits = value.lstrip("+-")
+    if digits[:1] == "0" and digits[1:2].isdigit():  # leading zeros make text
+        return value
+    return float(value.lower().replace(".", "", 1) if digits[1:2].isalpha() else value)
 
 
 def _plain(value: str, limits: Limits) -> Any:

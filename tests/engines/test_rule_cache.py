@@ -30,10 +30,10 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def parsing_is_forbidden(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(_path: Path) -> None:
+    def refuse(_path: Path, _on: object) -> None:
         raise AssertionError("a kept rule was parsed again")
 
-    monkeypatch.setattr(rule_cache, "parse_rule_file", refuse)
+    monkeypatch.setattr(rule_cache, "parse_switched_file", refuse)
 
 
 def test_the_second_time_nothing_is_parsed_and_the_rules_are_the_same(
