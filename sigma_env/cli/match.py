@@ -79,7 +79,7 @@ def match(
     begins, ends = _time(begin, "--from"), _time(end, "--to")
     gc.disable()  # what is made here stays until the end, and collecting it takes as long as matching
     run = _Run()
-    loaded, not_run = _load_rules(run, rules, semantics, level, status, tag, rule_id)
+    loaded, not_run = _load_rules(run, rules, engine, semantics, level, status, tag, rule_id)
     store = _open_store(run, logs)
     hunted = _hunt(run, engine, semantics, loaded, store, begins, ends)
     with run.phase("output"):
@@ -136,6 +136,7 @@ def _time(text: str | None, option: str) -> datetime | None:
 def _load_rules(
     run: _Run,
     paths: list[Path],
+    engine: str,
     semantics: str,
     level: list[str] | None,
     status: list[str] | None,
@@ -145,11 +146,12 @@ def _load_rules(
     with run.phase("rules"):
         from sigma_env.engines.hunt import RuleFilter, runnable
         from sigma_env.engines.rule_cache import load_rules
+        from sigma_env.sigma.files import load_rules as load_written  # the cache has no texts, which Chainsaw reads
         from sigma_env.sigma.switches import BY_NAME
 
         wanted = RuleFilter(_lower(level), _lower(status), _lower(tag), frozenset(rule_id or ()))
         try:
-            loaded = load_rules(paths, BY_NAME[semantics])
+            loaded = load_written(paths) if engine == "chainsaw" else load_rules(paths, BY_NAME[semantics])
         except FileNotFoundError as error:
             raise typer.BadParameter(f"--rules: {error}") from None
         return runnable(one for one in loaded if wanted.accepts(one))

@@ -32,7 +32,7 @@ def score(
         Path | None,
         typer.Option(help='Score a file of lines {"task_id": …, "answer": …} again; prints a JSON object per line.'),
     ] = None,
-    engine: Annotated[Literal["native"], typer.Option(help="Who runs the rules.")] = "native",
+    engine: Annotated[Literal["native", "chainsaw"], typer.Option(help="Who runs the rules.")] = "native",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")] = False,
 ) -> None:
     """Score an answer and name the line that decided on each wrong event.

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 def validate(
     dataset: Annotated[str, typer.Argument(help="Name of the dataset.")] = "starter",
-    engine: Annotated[Literal["native"], typer.Option(help="Who runs the rules.")] = "native",
+    engine: Annotated[Literal["native", "chainsaw"], typer.Option(help="Who runs the rules.")] = "native",
     limit: Annotated[int, typer.Option(min=0, help="Check at most so many tasks; 0 means all.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")] = False,
 ) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Any, Final
 
+from sigma_env.errors import EngineError
 from sigma_env.sigma.rule import Rule
 
 BOUND_BY_ID: Final = "4a3a2b96-d7fc-4cb9-80e4-4a545fe95f46"
@@ -39,7 +40,15 @@ def rule_text(rule: Rule, place: int) -> str:
     Args:
         rule: what to write.
         place: its number in the batch.
+
+    Raises:
+        EngineError: the rule comes from a cache that keeps no texts; without them Chainsaw would refuse it.
     """
+    if not rule.document:
+        name = rule.meta.title or rule.meta.id or "a rule"
+        raise EngineError(
+            f"'{name}' was loaded without its text, which the chainsaw engine needs; load it from its file"
+        )
     header = {
         "title": title_of(place),
         "id": rule.meta.id if rule.meta.id == BOUND_BY_ID else f"sigma-env-{place}",

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sigma_env.engines.chainsaw_rule import BOUND_BY_ID, place_of, rule_text, title_of
+from sigma_env.errors import EngineError
 from sigma_env.sigma.parser import parse_rule
 from sigma_env.sigma.rule import Meta, Rule
 
@@ -72,6 +73,11 @@ def test_the_order_of_fields_stays() -> None:
     """In Chainsaw it decides what comes of absent fields."""
     text = rule_text(of({"sel": {"Z": "1", "A": "2", "M": "3"}, "condition": "sel"}), 0)
     assert re.findall(r'"([ZAM])"', text) == ["Z", "A", "M"]
+
+
+def test_a_rule_without_its_text_is_no_rule_that_chainsaw_refuses() -> None:
+    with pytest.raises(EngineError, match="'Ours' was loaded without its text"):
+        rule_text(PLAIN._replace(document={}, meta=Meta(title="Ours")), 0)
 
 
 def test_a_long_key_is_marked_as_one() -> None:
