@@ -65,12 +65,12 @@ class StoredEvent:
     def values(self, field: str) -> Sequence[str | None]:
         """See Event."""
         column = self._partition.column(field, self._view)
-        return [] if column is None else [None if c is None else str(c) for c in column.cells(self._row)]
+        return [] if column is None else column.cells(self._row)
 
     def every_value(self) -> Iterator[str]:
         """See Event."""
         for column in self._partition.keyword_columns():
-            yield from (str(c) for c in column.cells(self._row) if c is not None)
+            yield from (c for c in column.cells(self._row) if c is not None)
 
 
 class DictEvent:
@@ -256,17 +256,23 @@ class Hit(NamedTuple):
     value: str | None
 
 
-def hits(node: Node, event: Event, memo: Memo, selection: str = "") -> Iterator[Hit]:
+def hits(node: Node, event: Event, memo: Memo) -> list[Hit]:
     """The lines by which an event that matches the node did so; nothing from below a `not`."""
+    found: list[Hit] = []
+    _collect(node, event, memo, "", found)
+    return found
+
+
+def _collect(node: Node, event: Event, memo: Memo, selection: str, found: list[Hit]) -> None:
     if isinstance(node, And):
         for child in node.children:
-            yield from hits(child, event, memo, selection)
+            _collect(child, event, memo, selection, found)
     elif isinstance(node, Selection):
-        yield from hits(node.child, event, memo, node.name)
+        _collect(node.child, event, memo, node.name, found)
     elif isinstance(node, Or):
         for child in node.children:
             if trace(child, event, memo).holds:
-                yield from hits(child, event, memo, selection)
+                _collect(child, event, memo, selection, found)
     elif isinstance(node, FieldTest):
-        for value, text in _trace_field(node, event, memo).held:
-            yield Hit(selection, node.field, value.written, text)
+        held = _trace_field(node, event, memo).held
+        found += [Hit(selection, node.field, value.written, text) for value, text in held]

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from sigma_env.engines.base import Engine, Matches, Unsupported
-from sigma_env.engines.evaluator import Memo, StoredEvent, hits
+from sigma_env.engines.evaluator import Hit, Memo, StoredEvent, hits
 from sigma_env.engines.switched_match import program_hits
 from sigma_env.events.flatten import NO_TIME
 from sigma_env.events.store import EventStore
@@ -90,6 +90,7 @@ class Match:
 
     def matched_on(self) -> list[dict[str, str | None]]:
         """The lines of the rule that made it match: selection, field, the event's value, the rule's pattern."""
+        found: Iterable[Hit]
         if isinstance(self.rule.program, Program):
             found = program_hits(self.rule.program, self.rule.logsource.category, self.store, self.row)
         else:

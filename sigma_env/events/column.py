@@ -184,8 +184,8 @@ class Column:
 
     def value(self, code: int) -> str:
         """The text of a value in its own case."""
-        starts = self.parts.starts
-        return str(self.parts.text[int(starts[code]) : int(starts[code + 1]) - 1], "utf-8")
+        starts = self.cased_starts
+        return str(self.parts.text[starts[code] : starts[code + 1] - 1], "utf-8")
 
     def typed_value(self, code: int) -> Scalar:
         """The value as the event held it; None for null."""
@@ -207,17 +207,24 @@ class Column:
         """Whether every value is plain ASCII, so that simple and full case folding agree."""
         return self.lower.replace(SEP, b"").isascii()
 
-    def cells(self, row: int) -> list[Scalar]:
+    def cells(self, row: int) -> list[str | None]:
         """The values of a row as compared: [] if absent, None for null, else rendered text."""
+        return [None if code == self.n_values else self.value(code) for code in self._codes_of(row)]
+
+    def _codes_of(self, row: int) -> list[int]:
         offsets = self.parts.offsets
-        codes = self.codes[row : row + 1] if offsets is None else self.codes[offsets[row] : offsets[row + 1]]
-        return [None if c == self.n_values else self.value(int(c)) for c in codes if c != ABSENT]
+        if offsets is None:
+            code = self._code_at[row]
+            return [] if code == ABSENT else [code]
+        return [code for code in self.codes[offsets[row] : offsets[row + 1]].tolist() if code != ABSENT]
+
+    @cached_property
+    def _code_at(self) -> Sequence[int]:
+        return np.ascontiguousarray(self.codes).data
 
     def typed_cells(self, row: int) -> list[Scalar]:
         """The values of a row with the types that the event gave them: [] if absent, None for null."""
-        offsets = self.parts.offsets
-        codes = self.codes[row : row + 1] if offsets is None else self.codes[offsets[row] : offsets[row + 1]]
-        return [self.typed_value(int(code)) for code in codes if code != ABSENT]
+        return [self.typed_value(code) for code in self._codes_of(row)]
 
     def find_all(self, needle: bytes, *, cased: bool = False, among: Iterable[int] | None = None) -> list[int]:
         """Codes of the values in whose separated form `needle` occurs, each once.

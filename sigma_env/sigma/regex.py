@@ -80,7 +80,7 @@ class _Kept:
         return program
 
 
-_kept: Final = _Kept(entries=64, instructions=4_000)
+_kept: Final = _Kept(entries=256, instructions=20_000)
 
 
 def check_regex(pattern: str, flags: str, limits: Limits) -> None:
