@@ -5,9 +5,7 @@ So every count that it prints is held against what it was given, and what doesn'
 """
 
 import logging
-import os
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -26,6 +24,7 @@ from sigma_env.engines.chainsaw_output import (
 )
 from sigma_env.engines.chainsaw_process import Finished, ProcessLimits, run_program
 from sigma_env.engines.chainsaw_rule import place_of, rule_text
+from sigma_env.engines.chainsaw_slots import THREADS, slot
 from sigma_env.errors import EngineError
 from sigma_env.events.store import EventStore
 from sigma_env.sigma.rule import Rule
@@ -38,9 +37,6 @@ _WRAPPER: Final = 1
 _PANIC: Final = 101
 _NO_RULES: Final = "No valid detection rules were found in the provided paths"
 _SAID: Final = 500
-
-_slots = threading.BoundedSemaphore(max(1, (os.cpu_count() or 2) // 2))
-"""How many processes of Chainsaw this process has at a time: each decodes every log file and uses two threads."""
 
 
 class ChainsawRun(NamedTuple):
@@ -117,7 +113,7 @@ class ChainsawEngine:
         if not rules:
             return ChainsawRun([], ())
         try:
-            with _slots, tempfile.TemporaryDirectory(prefix="sigma-env-chainsaw-") as folder:
+            with slot(), tempfile.TemporaryDirectory(prefix="sigma-env-chainsaw-") as folder:
                 return _Batch(self.chainsaw, self._limits, rules, store, Path(folder)).run()
         except OSError as error:
             raise EngineError(
@@ -258,7 +254,7 @@ class _Batch:
 
     def _arguments(self, rules: Path, logs: str) -> list[str]:
         options = ["--jsonl", "--skip-errors", "-m", str(self._chainsaw.mapping)]
-        return ["--no-banner", "--num-threads", "2", "hunt", logs, "-s", rules.name, *options]
+        return ["--no-banner", "--num-threads", str(THREADS), "hunt", logs, "-s", rules.name, *options]
 
     def _write(self, places: list[int]) -> Path:
         """Writes each rule into its own file, in a new folder."""

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import gzip
 import json
-import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from sigma_env.engines.chainsaw import ChainsawEngine
+from sigma_env.engines.chainsaw_binary import ChainsawMissing, find_chainsaw
 from sigma_env.engines.chainsaw_process import ProcessLimits
 from sigma_env.events.build import build
 from sigma_env.events.logs import LogRoot
@@ -145,6 +145,10 @@ def misbehaving(folder: Path, text: str, **limits: Any) -> ChainsawEngine:
     return ChainsawEngine(program(folder, text), limits=ProcessLimits(**limits))
 
 
-def real_program() -> str | None:
-    """A real Chainsaw on PATH."""
-    return shutil.which("chainsaw")
+def real_one() -> bool:
+    """Whether this machine has a real Chainsaw, on PATH or installed."""
+    try:
+        find_chainsaw()
+    except ChainsawMissing:
+        return False
+    return True

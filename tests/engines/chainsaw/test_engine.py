@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any, Protocol
 
 import pytest
 
 from sigma_env.engines.base import Matches, Unsupported
 from sigma_env.engines.chainsaw import ChainsawEngine
+from sigma_env.engines.chainsaw_binary import find_chainsaw
 from sigma_env.errors import EngineError
 from sigma_env.events.build import build
 from sigma_env.events.logs import LogRoot
 from sigma_env.events.store import EventStore
 from sigma_env.sigma.rule import Rule
-from tests.engines.chainsaw.recordings import calls, logs, matches_of, replaying, rule, stderr_of
+from tests.engines.chainsaw.recordings import calls, logs, matches_of, real_one, replaying, rule, stderr_of
 
 
 @pytest.fixture(autouse=True)
@@ -24,6 +27,9 @@ def _cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TMPDIR", str(tmp_path / "tmp"))
     (tmp_path / "tmp").mkdir()
     monkeypatch.setattr("tempfile.tempdir", None)
+
+
+REAL = find_chainsaw() if real_one() else None
 
 
 def hunt(run: str, *rules: str) -> dict[str, object]:
@@ -43,6 +49,22 @@ def records(store: EventStore, result: Matches | Unsupported) -> set[tuple[str, 
     return {(f"inputs/{ref.file}", ref.record_id) for ref in store.refs(result.rows(store))}
 
 
+class Maker(Protocol):
+    def __call__(
+        self, folder: Path, answers: Sequence[Mapping[str, Any]], rules: Mapping[str, Rule] | None = None
+    ) -> ChainsawEngine: ...
+
+
+@pytest.fixture(params=["replay", "real"] if real_one() else ["replay"])
+def chainsaw(request: pytest.FixtureRequest) -> Maker:
+    """Makes the engine on the replaying program and, where there is one, on the real one: it must do the same."""
+    if request.param == "replay":
+        return replaying
+    assert REAL is not None
+    program, mapping = REAL.program, REAL.mapping
+    return lambda _folder, _answers, _rules=None: ChainsawEngine(program, mapping)
+
+
 ONE_RULE = [
     ("one-rule-simulated", "certutil", ["sim.evtx"]),
     ("no-match", "never", ["sim.evtx"]),
@@ -58,9 +80,11 @@ ONE_RULE = [
 
 
 @pytest.mark.parametrize(("run", "name", "files"), ONE_RULE, ids=[one[0] for one in ONE_RULE])
-def test_a_rule_matches_the_recorded_events(run: str, name: str, files: list[str], tmp_path: Path) -> None:
+def test_a_rule_matches_the_recorded_events(
+    run: str, name: str, files: list[str], chainsaw: Maker, tmp_path: Path
+) -> None:
     store = logs(tmp_path, *files)
-    engine = replaying(tmp_path / "bin", [hunt(run, name)])
+    engine = chainsaw(tmp_path / "bin", [hunt(run, name)])
     [result] = engine.match([rule(name)], store)
     expected = set().union(*matches_of(run).values())
     assert records(store, result) == expected
@@ -78,21 +102,21 @@ def test_what_chainsaw_skips_is_told_once_by_its_name(tmp_path: Path, caplog: py
     assert [record.getMessage() for record in caplog.records] == [f"Chainsaw skipped {skipped.file}: {skipped.reason}"]
 
 
-def test_a_file_is_read_whatever_the_case_of_its_name(tmp_path: Path) -> None:
+def test_a_file_is_read_whatever_the_case_of_its_name(chainsaw: Maker, tmp_path: Path) -> None:
     """The real program leaves UPPER.EVTX out; the engine gives it by a name that it takes."""
     logs(tmp_path, "sim.evtx")
     (tmp_path / "inputs" / "sim.evtx").rename(tmp_path / "inputs" / "SIM.EVTX")
     store = build([LogRoot(tmp_path / "inputs")])
-    engine = replaying(tmp_path / "bin", [hunt("one-rule-simulated", "certutil")])
+    engine = chainsaw(tmp_path / "bin", [hunt("one-rule-simulated", "certutil")])
     [result] = engine.match([rule("certutil")], store)
     assert isinstance(result, Matches)
     assert len(result) == 85
     assert {ref.file for ref in store.refs(result.rows(store))} == {"SIM.EVTX"}
 
 
-def test_rules_that_have_one_id_are_told_apart(tmp_path: Path) -> None:
+def test_rules_that_have_one_id_are_told_apart(chainsaw: Maker, tmp_path: Path) -> None:
     store = logs(tmp_path, "sim.evtx")
-    engine = replaying(tmp_path / "bin", [hunt("same-id", "certutil", "cmd")])
+    engine = chainsaw(tmp_path / "bin", [hunt("same-id", "certutil", "cmd")])
     certutil, cmd = engine.match([rule("certutil"), rule("cmd")], store)
     expected = matches_of("same-id")
     assert records(store, certutil) == expected["certutil runs"]
@@ -112,19 +136,19 @@ def test_a_batch_is_one_run(tmp_path: Path) -> None:
     assert len(calls(engine)) == 1
 
 
-def test_rules_that_do_not_load_are_named_with_their_reason(tmp_path: Path) -> None:
+def test_rules_that_do_not_load_are_named_with_their_reason(chainsaw: Maker, tmp_path: Path) -> None:
     store = logs(tmp_path, "sim.evtx")
     given = ("keyword", "certutil", "windash")
-    engine = replaying(tmp_path / "bin", [hunt("mixed-rules", *given), lint("lint", *given)])
+    engine = chainsaw(tmp_path / "bin", [hunt("mixed-rules", *given), lint("lint", *given)])
     keyword, certutil, windash = engine.match([rule(name) for name in given], store)
     assert keyword == Unsupported("Chainsaw: keyless identifiers cannot be converted")
     assert windash == Unsupported("Chainsaw: unsupported modifiers - windash")
     assert records(store, certutil) == matches_of("mixed-rules")["certutil runs"]
 
 
-def test_a_rule_that_does_not_load_alone_is_unsupported(tmp_path: Path) -> None:
+def test_a_rule_that_does_not_load_alone_is_unsupported(chainsaw: Maker, tmp_path: Path) -> None:
     store = logs(tmp_path, "sim.evtx")
-    engine = replaying(tmp_path / "bin", [hunt("unsupported-rule-alone", "windash"), lint("lint", "windash")])
+    engine = chainsaw(tmp_path / "bin", [hunt("unsupported-rule-alone", "windash"), lint("lint", "windash")])
     assert engine.match([rule("windash")], store) == [Unsupported("Chainsaw: unsupported modifiers - windash")]
 
 
@@ -138,14 +162,14 @@ def test_a_rule_that_is_ignored_without_a_word_is_unsupported(run: str, tmp_path
     assert "without giving a reason" in result.reason
 
 
-def test_a_panic_while_hunting_costs_only_the_rule_that_causes_it(tmp_path: Path) -> None:
+def test_a_panic_while_hunting_costs_only_the_rule_that_causes_it(chainsaw: Maker, tmp_path: Path) -> None:
     store = logs(tmp_path, "sim.evtx")
     answers = [
         hunt("panic-hunt", "certutil", "panic_hunt"),
         hunt("panic-hunt", "panic_hunt"),
         hunt("one-rule-simulated", "certutil"),
     ]
-    engine = replaying(tmp_path / "bin", answers)
+    engine = chainsaw(tmp_path / "bin", answers)
     panic, good = engine.match([rule("panic_hunt"), rule("certutil")], store)
     assert isinstance(panic, Unsupported)
     assert panic.reason.startswith("Chainsaw panics on this rule: internal error: entered unreachable code")
@@ -257,7 +281,7 @@ def test_more_messages_than_are_kept_are_told(tmp_path: Path) -> None:
 
 
 def test_sigma_rules_of_one_batch(
-    mirror: Path, sixty_four: tuple[EventStore, dict[str, Rule], set[str]], tmp_path: Path
+    mirror: Path, sixty_four: tuple[EventStore, dict[str, Rule], set[str]], chainsaw: Maker, tmp_path: Path
 ) -> None:
     store, rules, not_loaded = sixty_four
     reasons = dict.fromkeys(not_loaded, "unsupported modifiers - windash")
@@ -265,7 +289,7 @@ def test_sigma_rules_of_one_batch(
         hunt("sixty-four-rules", *rules),
         {"command": "lint", "rules": list(rules), "reasons": reasons},
     ]
-    engine = replaying(tmp_path / "bin", answers, rules)
+    engine = chainsaw(tmp_path / "bin", answers, rules)
     results = dict(zip(rules, engine.match(list(rules.values()), store), strict=True))
     assert {name for name, result in results.items() if isinstance(result, Unsupported)} == not_loaded
     expected = {
@@ -278,4 +302,3 @@ def test_sigma_rules_of_one_batch(
         if isinstance(result, Matches) and result
     }
     assert found == expected
-    assert len([call for call in calls(engine) if "hunt" in call]) == 1

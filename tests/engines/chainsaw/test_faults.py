@@ -7,13 +7,15 @@ import fcntl
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from sigma_env.engines import chainsaw as engine_module
+from sigma_env.engines import chainsaw_slots
 from sigma_env.engines.base import Matches, Unsupported
+from sigma_env.engines.chainsaw import ChainsawEngine
 from sigma_env.engines.chainsaw_process import ProcessLimits, run_program
 from sigma_env.errors import EngineError
 from sigma_env.events.store import EventStore
@@ -191,22 +193,40 @@ def test_a_program_that_is_gone_is_an_error(tmp_path: Path, store: EventStore) -
         engine.match([rule("certutil")], store)
 
 
-def test_only_so_many_run_at_a_time(tmp_path: Path, store: EventStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine_module, "_slots", threading.BoundedSemaphore(1))
+def taking_turns(tmp_path: Path) -> ChainsawEngine:
+    """An engine whose program fails if another one runs."""
     alone = str(tmp_path / "alone")
     text = f"import os, time\nos.mkdir({alone!r})\ntime.sleep(0.02)\nsummary(1)\nos.rmdir({alone!r})"
-    engine = misbehaving(tmp_path / "bin", SUMMARY + text)
-    outcomes: list[object] = []
+    return misbehaving(tmp_path / "bin", SUMMARY + text)
 
-    def work() -> None:
-        try:
-            outcomes.extend(engine.match([rule("certutil")], store))
-        except EngineError as error:
-            outcomes.append(error)
 
-    threads = [threading.Thread(target=work) for _ in range(5)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert outcomes == [Matches({})] * 5
+def test_only_so_many_threads_run_it_at_a_time(
+    tmp_path: Path, store: EventStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(chainsaw_slots, "_here", threading.BoundedSemaphore(1))
+    engine = taking_turns(tmp_path)
+    with ThreadPoolExecutor(5) as pool:
+        results = list(pool.map(lambda _: engine.match([rule("certutil")], store), range(5)))
+    assert results == [[Matches({})]] * 5
+
+
+def test_only_so_many_processes_run_it_at_a_time(
+    tmp_path: Path, store: EventStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without a count in the process, the threads stand for processes: a file lock of each is its own."""
+    monkeypatch.setattr(chainsaw_slots, "SLOTS", 1)
+    monkeypatch.setattr(chainsaw_slots, "_here", threading.BoundedSemaphore(9))
+    engine = taking_turns(tmp_path)
+    with ThreadPoolExecutor(5) as pool:
+        results = list(pool.map(lambda _: engine.match([rule("certutil")], store), range(5)))
+    assert results == [[Matches({})]] * 5
+
+
+def test_a_cache_that_cannot_be_written_is_no_hindrance(
+    tmp_path: Path, store: EventStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse() -> Path:
+        raise PermissionError(13, "Permission denied", "locks")
+
+    monkeypatch.setattr(chainsaw_slots, "locks_dir", refuse)
+    assert taking_turns(tmp_path).match([rule("certutil")], store) == [Matches({})]
