@@ -4,8 +4,8 @@ An event matches only if its rule is True, so Missing has to be told from False 
 node gives two bit sets, the rows where it is True and those where it is False; elsewhere one is enough.
 """
 
-from collections.abc import Iterable
-from typing import Final, NamedTuple, TypeAlias
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -14,13 +14,13 @@ from sigma_env.engines.patterns import codes_of, compare, few_candidates
 from sigma_env.engines.plan import Leaf, needle_of, plan_of
 from sigma_env.errors import EngineError
 from sigma_env.events.column import BOOL, FLOAT, INT, TEXT, Column
+from sigma_env.sigma.chainsaw_regex import rust_regex
 from sigma_env.sigma.chainsaw_tree import (
     TEXT_CLASSES,
     BoolIs,
     Constant,
     Count,
     FieldCheck,
-    Join,
     Negated,
     NullIs,
     NumberIs,
@@ -30,7 +30,7 @@ from sigma_env.sigma.chainsaw_tree import (
     Tree,
     TypedPattern,
 )
-from sigma_env.sigma.rule import FieldTest, Pattern, Text
+from sigma_env.sigma.rule import FieldTest, Pattern, Regex, Text
 from sigma_env.sigma.switches import Switch
 
 
@@ -261,9 +261,10 @@ def _text_rows(plan: _TextTest, column: Column, domain: int) -> int:
     else:
         codes = column.find_any(plan.needles, among) if plan.needles else []
         if codes and test.ascii_case and not column.is_ascii:
-            codes = [code for code in codes if any(_holds(text, column.value(code)) for text in plan.literals)]
+            beyond = _beyond_ascii(column)
+            codes = [c for c in codes if c not in beyond or any(_holds(t, column, c) for t in plan.literals)]
         for pattern in plan.others:
-            codes += codes_of(pattern, column, among)
+            codes += _pattern_codes(pattern, column, among)
     if codes and test.strict:
         codes = _only_text(column, codes)
     return domain & column.rows_with(codes) if codes else 0
@@ -271,30 +272,52 @@ def _text_rows(plan: _TextTest, column: Column, domain: int) -> int:
 
 def _every_code(plan: _TextTest, column: Column, among: set[int] | None) -> list[int]:
     left: set[int] | None = among
-    verify = plan.test.ascii_case and not column.is_ascii
+    beyond = _beyond_ascii(column) if plan.test.ascii_case and not column.is_ascii else frozenset()
     for needle, text in zip(plan.needles, plan.literals, strict=True):
         found = column.find_any((needle,), left)
-        left = {code for code in found if not verify or _holds(text, column.value(code))}
+        left = {code for code in found if code not in beyond or _holds(text, column, code)}
         if not left:
             return []
     for pattern in plan.others:
-        left = set(codes_of(pattern, column, left)) & (left if left is not None else set(range(column.n_values)))
+        left = set(_pattern_codes(pattern, column, left)) & (left if left is not None else set(range(column.n_values)))
         if not left:
             return []
     return list(left if left is not None else range(column.n_values))
 
 
-_ASCII_LOWER: Final = {code: code + 32 for code in range(ord("A"), ord("Z") + 1)}
+def _beyond_ascii(column: Column) -> frozenset[int]:
+    """Codes of the values with letters whose case a search without regard to case ignores and Chainsaw does not."""
+    known: frozenset[int] | None = column.__dict__.get("beyond_ascii")
+    if known is None:
+        known = frozenset(code for code in range(column.n_values) if not column.value(code).isascii())
+        column.__dict__["beyond_ascii"] = known
+    return known
 
 
-def _holds(pattern: Text, value: str) -> bool:
-    """Whether a lower-cased literal is in a value whose case is ignored in ASCII only."""
-    text = value.translate(_ASCII_LOWER)
+def _holds(pattern: Text, column: Column, code: int) -> bool:
+    """Whether a lower-cased literal is in a value whose case is ignored in ASCII only, as `bytes.lower` does."""
+    starts = column.cased_starts
+    value, text = column.text[starts[code] : starts[code + 1] - 1].lower(), pattern.text.encode()
     if pattern.op == "equals":
-        return text == pattern.text
+        return value == text
     if pattern.op == "startswith":
-        return text.startswith(pattern.text)
-    return text.endswith(pattern.text) if pattern.op == "endswith" else pattern.text in text
+        return value.startswith(text)
+    return value.endswith(text) if pattern.op == "endswith" else text in value
+
+
+def _pattern_codes(pattern: Pattern, column: Column, among: set[int] | None) -> Sequence[int]:
+    return _regex_codes(pattern, column, among) if isinstance(pattern, Regex) else codes_of(pattern, column, among)
+
+
+def _regex_codes(pattern: Regex, column: Column, among: set[int] | None) -> list[int]:
+    """Codes of the values that an expression accepts; its Unicode form is only looked at where ASCII's differs."""
+    codes = list(codes_of(pattern, column, among))
+    if column.is_ascii or (unicode := rust_regex(pattern.pattern)) in (None, pattern.pattern):
+        return codes
+    beyond = _beyond_ascii(column)
+    asked = beyond if among is None else beyond & among
+    assert unicode is not None
+    return [c for c in codes if c not in beyond] + list(codes_of(pattern._replace(pattern=unicode), column, asked))
 
 
 def _only_text(column: Column, codes: Iterable[int]) -> list[int]:
@@ -356,40 +379,3 @@ def _typed_values(column: Column) -> list[tuple[int, int, int | float]]:
         known = [(code, int(kinds[code]), column.typed_value(code)) for code in np.flatnonzero(kinds).tolist()]  # type: ignore[misc]
         column.__dict__["typed"] = known
     return known
-
-
-def required_event_ids(tree: Tree) -> frozenset[int] | None:
-    """EventIDs outside which a tree is surely not True; None if it says nothing about them, or may panic."""
-    if isinstance(tree, FieldCheck):
-        if tree.field != "EventID" or tree.kind != "number" or not tree.strict:
-            return None
-        numbers = [
-            p.number for p in tree.patterns if isinstance(p, NumberIs) and p.op == "eq" and type(p.number) is int
-        ]
-        return frozenset(numbers) if len(numbers) == len(tree.patterns) else None
-    if isinstance(tree, Tied) or (isinstance(tree, Join) and tree.op == "and"):
-        ids: frozenset[int] | None = None
-        for part in tree.parts:
-            if _may_panic(part):
-                return None
-            more = required_event_ids(part)
-            if more is not None:
-                ids = more if ids is None else ids & more
-        return ids
-    if isinstance(tree, Join):
-        union: frozenset[int] = frozenset()
-        for part in tree.parts:
-            more = required_event_ids(part)
-            if more is None:
-                return None
-            union |= more
-        return union
-    return None
-
-
-def _may_panic(tree: Tree) -> bool:
-    if isinstance(tree, Panic):
-        return True
-    if isinstance(tree, Negated):
-        return _may_panic(tree.part)
-    return isinstance(tree, Join | Count | Tied) and any(map(_may_panic, tree.parts))

@@ -7,13 +7,15 @@ from weakref import WeakKeyDictionary
 from sigma_env.engines.base import Matches, Unsupported
 from sigma_env.engines.evaluator import Hit
 from sigma_env.engines.leaves import Fields
-from sigma_env.engines.mapped_fields import MappedFields, mapped_fields
-from sigma_env.engines.switched import Panicked, Prepared, Run, prepare, required_event_ids
+from sigma_env.engines.mapped_fields import mapped_fields
+from sigma_env.engines.possible import Whereabouts
+from sigma_env.engines.switched import Panicked, Prepared, Run, prepare
 from sigma_env.events.column import Column
+from sigma_env.events.derived import PROCESS_CREATION
 from sigma_env.events.store import EventStore, Partition
 from sigma_env.sigma.chainsaw_compile import compile_detection
 from sigma_env.sigma.chainsaw_files import written_logsource
-from sigma_env.sigma.chainsaw_mapping import chainsaw_mapping
+from sigma_env.sigma.chainsaw_mapping import Selected, chainsaw_mapping
 from sigma_env.sigma.chainsaw_tree import (
     BoolIs,
     Count,
@@ -31,6 +33,8 @@ from sigma_env.sigma.switches import Switch
 
 SelectedRows: TypeAlias = Callable[[LogSource, EventStore], list[tuple[Partition, int]]]
 """The taxonomy's choice: partitions, and the bit sets of the rows there."""
+
+_Scope: TypeAlias = tuple[Partition, Fields, int]
 
 _RANDOM = "Chainsaw's own result is random: {} are tested in an order that differs from run to run, under a 'not'"
 
@@ -59,7 +63,9 @@ class SwitchedMatcher:
     def __init__(self, on: frozenset[Switch], selected_rows: SelectedRows) -> None:
         self.on = on
         self._selected_rows = selected_rows
-        self._domains: WeakKeyDictionary[EventStore, dict[object, list[int]]] = WeakKeyDictionary()
+        self._hunted: WeakKeyDictionary[EventStore, dict[tuple[Selected, ...] | None, list[_Scope]]]
+        self._hunted = WeakKeyDictionary()
+        self._where: WeakKeyDictionary[EventStore, dict[str | None, Whereabouts]] = WeakKeyDictionary()
 
     def match_rule(self, rule: Rule, store: EventStore) -> Matches | Unsupported:
         """The events of the store that one rule matches, or why it is not run."""
@@ -68,14 +74,12 @@ class SwitchedMatcher:
             return Unsupported(f"panics at load: {program.reason}" if program.panics else program.reason)
         if Switch.EXCLUSIONS in self.on and program.title in chainsaw_mapping().excluded_titles:
             return Unsupported("the mapping excludes rules of this title")
-        plan = prepare(program.tree)
-        ids = required_event_ids(program.tree)
-        scopes = [
-            (partition, fields, domain)
-            for partition, fields, domain in self._scopes(program, store)
-            if domain and (ids is None or partition.event_id in ids)
-        ]
         view = rule.logsource.category
+        there = self._whereabouts(view, store).of(program.tree)
+        scopes = [scope for scope in self._scopes(program, store) if there >> scope[0].index & 1]
+        if not scopes:
+            return Matches({})
+        plan = prepare(program.tree)
         try:
             found = self._run(program, plan, scopes, view, tied_false=False)
             if program.tied and self._run(program, plan, scopes, view, tied_false=True) != found:
@@ -88,7 +92,7 @@ class SwitchedMatcher:
         self,
         program: Program,
         plan: Prepared,
-        scopes: Sequence[tuple[Partition, Fields, int]],
+        scopes: Sequence[_Scope],
         view: str | None,
         *,
         tied_false: bool,
@@ -101,27 +105,35 @@ class SwitchedMatcher:
                 bits[partition.index] = bits.get(partition.index, 0) | found
         return Matches(bits)
 
-    def _scopes(self, program: Program, store: EventStore) -> list[tuple[Partition, Fields, int]]:
-        mapped = mapped_fields(store)
-        if Switch.PRECONDITIONS in self.on:
-            domains = self._hunted(program, store, mapped)
-            rows = [(partition, domains[partition.index]) for partition in store.partitions]
-        else:
+    def _scopes(self, program: Program, store: EventStore) -> Sequence[_Scope]:
+        """The partitions where the rule's logsource selects something, what its fields are there, and the rows."""
+        if Switch.PRECONDITIONS not in self.on:
             rows = self._selected_rows(program.logsource, store)
-        if Switch.FIELD_MAPPING in self.on:
-            return [(partition, mapped[partition.index], domain) for partition, domain in rows]
-        return [(partition, partition, domain) for partition, domain in rows]
-
-    def _hunted(self, program: Program, store: EventStore, mapped: Sequence[MappedFields]) -> list[int]:
-        """The rows of each partition that the preconditions let through."""
-        known = self._domains.setdefault(store, {})
+            return [(partition, self._fields(store)[partition.index], domain) for partition, domain in rows if domain]
+        known = self._hunted.setdefault(store, {})
         selected = chainsaw_mapping().precondition(program.logsource, program.rule_id)
-        domains = known.get(selected)
-        if domains is None:
-            domains = known[selected] = [
-                fields.hunted if selected is None else fields.let_through(selected) for fields in mapped
+        scopes = known.get(selected)
+        if scopes is None:
+            scopes = known[selected] = [
+                (partition, fields, domain)
+                for partition, fields, mapped in zip(
+                    store.partitions, self._fields(store), mapped_fields(store), strict=True
+                )
+                if (domain := mapped.hunted if selected is None else mapped.let_through(selected))
             ]
-        return domains
+        return scopes
+
+    def _fields(self, store: EventStore) -> Sequence[Fields]:
+        return mapped_fields(store) if Switch.FIELD_MAPPING in self.on else store.partitions
+
+    def _whereabouts(self, view: str | None, store: EventStore) -> Whereabouts:
+        known = self._where.setdefault(store, {})
+        key = PROCESS_CREATION if view == PROCESS_CREATION and Switch.FIELD_MAPPING not in self.on else None
+        where = known.get(key)
+        if where is None:
+            event_ids = [partition.event_id for partition in store.partitions]
+            where = known[key] = Whereabouts(self._fields(store), event_ids, key)
+        return where
 
 
 def program_hits(program: Program, view: str | None, store: EventStore, row: int) -> Iterator[Hit]:

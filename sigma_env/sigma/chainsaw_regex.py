@@ -6,6 +6,7 @@ from typing import Final
 
 from sigma_env.sigma.errors import RuleError
 from sigma_env.sigma.regex import compile_regex
+from sigma_env.sigma.rule import Regex, Text
 
 _ANY: Final = ".*"
 _CLASSES: Final = {
@@ -79,19 +80,21 @@ def _escape(char: str, within: bool) -> str:
     return f"\\{char}"
 
 
-def literal_search(value: str) -> str:
-    r"""The expression that a plain value with inner wildcards becomes: itself as text, searched for with its case.
+def literal_search(value: str) -> Text | Regex:
+    r"""What a plain value with inner wildcards becomes: itself as text, searched for with its case.
 
     In a run of neighbouring wildcards every second one repeats a full stop; backslashes do not end a run.
     """
     out: list[str] = []
     place = 0
+    repeats = False
     for char in value:
         if char in _WILDCARD:
             place += 1
+            repeats = repeats or place % 2 == 0
             out.append(rf"\{char}" if place % 2 else rf"\.{char}")
         else:
             if char != "\\":
                 place = 0
             out.append(char if char.isalnum() or char == "_" or not char.isascii() else f"\\{char}")
-    return "".join(out)
+    return Regex("".join(out)) if repeats else Text("contains", value, True)

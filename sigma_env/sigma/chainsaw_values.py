@@ -177,7 +177,7 @@ def _single(field: str, names: tuple[str, ...], value: Converted, on: frozenset[
     strict = Switch.STRICT_TYPES in on
     if value.op == "re":
         if Switch.RUST_REGEX in on:
-            return _Single("regex", Regex(rust_regex(value.text) or ""), strict)
+            return _Single("regex", Regex(value.text), strict)
         return _sigma_single(field, names, written, limits)
     kind, pattern = _text_test(value.op, value.text, on)  # type: ignore[arg-type]  # "re" is no text's place
     if isinstance(pattern, AnyText):
@@ -229,13 +229,12 @@ def _text_test(op: TextOp, raw: str, on: frozenset[Switch]) -> tuple[TestClass, 
     inner = inner[:-1] if inner[-1:] == "*" else inner
     is_searched = op == "equals" and Switch.INNER_WILDCARDS in on and len(raw) > 1 and _WILD.search(inner)
     if is_searched and (Switch.NO_ESCAPES in on or any(isinstance(p, Wildcard) for p in parse_text(raw)[1:-1])):
-        return "regex", Regex(literal_search(raw))
+        return "regex", literal_search(raw)
     text = {"equals": raw, "contains": f"*{raw}*", "startswith": f"{raw}*", "endswith": f"*{raw}"}[op]
     if Switch.QUESTION_MARK in on and text[:1] == "?":
-        expression = rust_regex(text[1:])
-        if expression is None:
+        if rust_regex(text[1:]) is None:
             raise NotLoaded("failed to parse identifier - tau_engine::Error { kind: Parse(InvalidIdentifier), Syntax(")
-        return "marked", Regex(expression, "i")
+        return "marked", Regex(text[1:], "i")
     if Switch.NUMERIC_PREFIX in on:
         for sign, name in _COMPARISONS:
             if text.startswith(sign):
