@@ -154,7 +154,7 @@ def _load_rules(
             loaded = load_written(paths) if engine == "chainsaw" else load_rules(paths, BY_NAME[semantics])
         except FileNotFoundError as error:
             raise typer.BadParameter(f"--rules: {error}") from None
-        return runnable(one for one in loaded if wanted.accepts(one))
+        return runnable((one for one in loaded if wanted.accepts(one)), any_logsource=engine == "chainsaw")
 
 
 def _lower(values: list[str] | None) -> frozenset[str]:

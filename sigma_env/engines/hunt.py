@@ -59,10 +59,14 @@ class RuleFilter:
         return any(tag == wanted or tag.startswith(f"{wanted}.") for wanted in self.tags)
 
 
-def runnable(loaded: Iterable[LoadedRule]) -> tuple[list[LoadedRule], list[NotRun]]:
+def runnable(loaded: Iterable[LoadedRule], any_logsource: bool = False) -> tuple[list[LoadedRule], list[NotRun]]:
     """Parts the rules that can match something from those that cannot, with the reason of each.
 
     A rule with a program of its own is judged by the engine that runs it: not every meaning has a taxonomy.
+
+    Args:
+        loaded: the rules.
+        any_logsource: the engine has no taxonomy at all, so no rule is left out for its logsource.
     """
     run: list[LoadedRule] = []
     not_run: list[NotRun] = []
@@ -70,7 +74,7 @@ def runnable(loaded: Iterable[LoadedRule]) -> tuple[list[LoadedRule], list[NotRu
         note = one.reason or "no rule"
         if one.rule is not None:
             selected = select(one.rule.logsource)
-            if selected.targets or one.rule.program is not None:
+            if any_logsource or selected.targets or one.rule.program is not None:
                 run.append(one)
                 continue
             note = selected.note or "its logsource selects no Windows event"

@@ -75,6 +75,19 @@ def test_a_step_runs_one_rule(runs: Path) -> None:
     assert sizes(runs)[before:] == [1]
 
 
+def test_match_leaves_it_to_chainsaw_what_a_logsource_means(
+    runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The stand-in has the meaning of the specification: the rule comes to it, and matches nothing."""
+    logs(tmp_path, "sim.evtx")
+    command = ["match", "--rules", str(INPUTS / "anylog"), "--logs", str(tmp_path / "inputs")]
+    assert _app.run(command) == 1
+    assert "not run" in capsys.readouterr().err
+    assert _app.run([*command, "--engine", "chainsaw"]) == 0
+    assert "not run" not in capsys.readouterr().err
+    assert sizes(runs) == [1]
+
+
 def test_match_takes_it(runs: Path, tmp_path: Path, capsysbinary: pytest.CaptureFixture[bytes]) -> None:
     logs(tmp_path, "sim.evtx")
     rules = str(INPUTS / "one")
