@@ -8,6 +8,7 @@ from sigma_env.engines.base import Matches, Unsupported
 from sigma_env.engines.evaluator import Hit
 from sigma_env.engines.leaves import Fields
 from sigma_env.engines.mapped_fields import mapped_fields
+from sigma_env.engines.patterns import compare
 from sigma_env.engines.possible import Whereabouts
 from sigma_env.engines.switched import Panicked, Prepared, Run, prepare
 from sigma_env.events.column import Column
@@ -17,6 +18,7 @@ from sigma_env.sigma.chainsaw_compile import compile_detection
 from sigma_env.sigma.chainsaw_files import written_logsource
 from sigma_env.sigma.chainsaw_mapping import Selected, chainsaw_mapping
 from sigma_env.sigma.chainsaw_tree import (
+    Aggregate,
     BoolIs,
     Count,
     FieldCheck,
@@ -86,7 +88,24 @@ class SwitchedMatcher:
                 return Unsupported(_RANDOM.format(", ".join(program.tied)))
         except Panicked as panic:
             return Unsupported(f"panics while hunting: {panic}")
-        return found
+        return found if program.aggregate is None else self._counted(program.aggregate, found, store, view)
+
+    def _counted(self, wanted: Aggregate, found: Matches, store: EventStore, view: str | None) -> Matches:
+        """Those of the events that stand in groups of the wanted size: of one file, with the same values."""
+        groups: dict[tuple[object, ...], list[int]] = {}
+        for row in found.rows(store).tolist():
+            partition = store.partition_of(row)
+            fields = self._fields(store)[partition.index]
+            columns = [fields.column(field, view) for field in wanted.fields]
+            cells = [[] if column is None else column.cells(row - partition.base) for column in columns]
+            if all(len(cell) == 1 and cell[0] is not None for cell in cells):
+                key = (int(store.refs_table.file[row]), *(cell[0] for cell in cells))
+                groups.setdefault(key, []).append(row)
+        op, number = wanted.op, wanted.number
+        holds = [
+            rows for rows in groups.values() if (len(rows) == number if op == "eq" else compare(op, len(rows), number))
+        ]
+        return Matches.from_rows(store, (row for rows in holds for row in rows))
 
     def _run(
         self,

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from sigma_env.sigma.chainsaw_condition import condition_text, condition_tree
+from sigma_env.sigma.chainsaw_condition import aggregate_of, condition_text, condition_tree
 from sigma_env.sigma.chainsaw_detection import Identifiers, check_stripping
 from sigma_env.sigma.chainsaw_optimise import optimise
 from sigma_env.sigma.chainsaw_tree import Program, Refused
@@ -37,6 +37,7 @@ def compile_detection(
         written = detection["condition"]
         if Switch.ONE_CONDITION in on:
             condition_text(written)
+        aggregate = aggregate_of(written, on)
         tree = condition_tree(written, Identifiers(detection, on, limits))
         if Switch.PANICS in on:
             check_stripping(tree)
@@ -45,4 +46,4 @@ def compile_detection(
     tied: tuple[str, ...] = ()
     if Switch.OPTIMISER in on:
         tree, tied = optimise(tree)
-    return Program(on, logsource, rule_id, title, tree, tied)
+    return Program(on, logsource, rule_id, title, tree, tied, aggregate)

@@ -2,10 +2,11 @@
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, Final, NamedTuple, NoReturn
 
 from sigma_env.sigma.chainsaw_detection import Identifiers
-from sigma_env.sigma.chainsaw_tree import Count, FieldCheck, Join, Negated, Panic, Tree
+from sigma_env.sigma.chainsaw_tree import Aggregate, Count, FieldCheck, Join, Negated, Panic, Tree
 from sigma_env.sigma.chainsaw_values import NotLoaded
 from sigma_env.sigma.switches import Switch
 
@@ -13,20 +14,29 @@ _STARRED: Final = re.compile(r"(?<![^ (])(all|1) of ([^\s()*]+)?\*(?=[ )]|$)")
 _UNSTARRED: Final = re.compile(r"(?<![^ (])(all|1) of ([^\s()*]+)(\)?)(?=[ )]|$)")
 _LENIENT: Final = re.compile(r"(?<![^\s(])(all|any|1)\s+of\s+([A-Za-z0-9_*]+)")
 _WORD: Final = re.compile(r"[^\s()]+")
-_TOKEN: Final = re.compile(
-    r"\s*(?:(?P<op>(?:and|or|not) )|(?P<cast>not\()|(?P<sign>==|>=|<=|>|<)|(?P<mark>[(),])"
-    r"|(?P<placed>\0)|(?P<name>[A-Za-z#][A-Za-z0-9_.#\[\]]*)|(?P<number>[0-9]+))\s*"
-)
-_LENIENT_TOKEN: Final = re.compile(
-    r"\s*(?:(?P<op>(?:and|or|not)(?![A-Za-z0-9_-]))|(?P<mark>[()])|(?P<placed>\0)|(?P<name>[A-Za-z0-9_-]+))\s*"
-)
+_OWN_NAME: Final = r"[A-Za-z#][A-Za-z0-9_.#\[\]]*"
+_ANY_NAME: Final = r"[A-Za-z0-9_-]+"
 _FUNCTIONS: Final = frozenset({"all", "of", "int", "str", "flt"})
+
+
+@lru_cache(maxsize=4)
+def _token(strict: bool, own_names: bool) -> re.Pattern[str]:
+    operator = r"(?:and|or|not) " if strict else r"(?:and|or|not)(?![A-Za-z0-9_-])"
+    cast = r"|(?P<cast>not\()|(?P<sign>==|>=|<=|>|<)" if strict else ""
+    name = _OWN_NAME if own_names else _ANY_NAME
+    return re.compile(
+        rf"\s*(?:(?P<op>{operator}){cast}|(?P<mark>[(),])|(?P<placed>\0)|(?P<name>{name})|(?P<number>[0-9]+))\s*"
+    )
+
+
 _TIGHTNESS: Final = {"chainsaw": {"or": 2, "and": 1}, "sigma": {"and": 2, "or": 1}}
 _UNARY: Final = 3
 _NUD: Final = (
     "invalid value: condition, failed to parse - an invalid token was encountered during parsing: NUD expected token"
 )
 _DEEPEST: Final = 100
+_COUNT: Final = re.compile(r"count\(([^()\s]*)\)(?:\s+by\s+(\S+))?\s+(>=|<=|>|<|=)\s+([0-9]{1,18})(?:\s|\Z)")
+_COMPARISONS: Final[dict[str, Any]] = {">": "gt", ">=": "gte", "<": "lt", "<=": "lte", "=": "eq"}
 
 
 def condition_tree(written: Any, ids: Identifiers) -> Tree:
@@ -38,7 +48,7 @@ def condition_tree(written: Any, ids: Identifiers) -> Tree:
     on = ids.on
     if isinstance(written, list) and len(written) != 1 and Switch.ONE_CONDITION not in on and written:
         return Join("or", tuple([condition_tree(one, ids) for one in written]), kept=True)
-    text = condition_text(written)
+    text = split_aggregate(condition_text(written))[0]
     if Switch.CONDITION_GRAMMAR in on:
         text = " ".join(text.split())
         for operator in ("and", "or", "not"):
@@ -61,13 +71,42 @@ def condition_text(written: Any) -> str:
     return written
 
 
+def split_aggregate(text: str) -> tuple[str, str | None]:
+    """A condition and what stands behind its first bar."""
+    proper, bar, rest = text.partition(" | ")
+    return proper, rest if bar else None
+
+
+def aggregate_of(written: Any, on: frozenset[Switch]) -> Aggregate | None:
+    """What a condition counts.
+
+    Raises:
+        NotLoaded: it counts in a way that is not served.
+    """
+    if isinstance(written, list) and len(written) != 1:
+        return None
+    text = split_aggregate(condition_text(written))[1]
+    if text is None:
+        return None
+    if Switch.COUNT not in on:
+        raise NotLoaded("aggregations are not served")
+    name = text.strip().partition("(")[0]
+    if name != "count":
+        raise NotLoaded(f"unsupported agg function - {name.split()[0] if name.split() else ''}")
+    found = _COUNT.match(text.strip())
+    if found is None:
+        raise NotLoaded(f"invalid agg condition - {text}")
+    fields = tuple(field for field in (found[1], found[2]) if field)
+    return Aggregate(fields, _COMPARISONS[found[3]], int(found[4]))
+
+
 def _rewrite(text: str, ids: Identifiers) -> str:
     """The condition with `… of …` and the names of lists written out."""
     on = ids.on
     if Switch.OF_FORMS not in on:
         return text
     if text in ("all of them", "1 of them"):
-        names = [part for name in ids.own for part in _them(name, ids)]
+        names = [part for name in ids.own if _is_public(name, "", on) for part in _them(name, ids)]
         if not names:
             raise NotLoaded("could not find any applicable identifiers")
         return (" and " if text[0] == "a" else " or ").join(names)
@@ -93,6 +132,8 @@ def _of_pattern(quantifier: str, prefix: str, ids: Identifiers) -> str:
     chosen: list[str] = []
     found = False
     for name in ids.own:
+        if not _is_public(name, prefix, ids.on):
+            continue
         elements = ids.named[name].elements
         if elements is None:
             if name.startswith(prefix):
@@ -101,12 +142,17 @@ def _of_pattern(quantifier: str, prefix: str, ids: Identifiers) -> str:
             continue
         taken = [part for part in elements if part.startswith(prefix)]
         found = found or bool(taken)
-        visible = [part for part in taken if not ids.named[part].repeats]
+        lost = Switch.REPEATED_FIELD in ids.on
+        visible = [part for part in taken if not (lost and ids.named[part].repeats)]
         if visible:
             chosen.append(_list_text(name, ids))
     if not found or not chosen:
         raise NotLoaded("could not find any applicable identifiers")
     return f"({(' and ' if quantifier == 'all' else ' or ').join(chosen)})"
+
+
+def _is_public(name: str, pattern: str, on: frozenset[Switch]) -> bool:
+    return Switch.UNDERSCORE_NAMES in on or pattern.startswith("_") or not name.startswith("_")
 
 
 def _of_name(found: re.Match[str]) -> str:
@@ -151,9 +197,8 @@ class _Reader:
         if "*" not in pattern and pattern != "them":
             tree = self._all_of(pattern) if quantifier == "all" else self._one_of(pattern, 1)
         else:
-            private = pattern.startswith("_") or Switch.UNDERSCORE_NAMES in self.on
             wanted = re.compile(".*" if pattern == "them" else ".*".join(map(re.escape, pattern.split("*"))))
-            names = [n for n in self.ids.own if wanted.fullmatch(n) and (private or not n.startswith("_"))]
+            names = [n for n in self.ids.own if wanted.fullmatch(n) and _is_public(n, pattern, self.on)]
             if not names:
                 raise NotLoaded("could not find any applicable identifiers")
             parts: list[Tree] = []
@@ -167,7 +212,7 @@ class _Reader:
     def _tokenise(self, text: str) -> list[_Token]:
         tokens: list[_Token] = []
         at, text = 0, text.strip()
-        expression = _TOKEN if self.strict else _LENIENT_TOKEN
+        expression = _token(self.strict, Switch.NAME_CHARACTERS in self.on)
         while at < len(text):
             found = expression.match(text, at)
             if found is None or found.lastgroup is None:
@@ -190,10 +235,13 @@ class _Reader:
             if i >= 2 and tokens[i - 1].text == "(" and tokens[i - 2].text in ("int", "str", "flt"):
                 continue
             one = self.ids.named.get(text)
-            if one is None or one.elements is not None or (one.repeats and self._is_element(text)):
+            if one is None or one.elements is not None or self._is_lost(text):
                 raise NotLoaded(f"invalid condition: identifier not found - {text}")
 
-    def _is_element(self, name: str) -> bool:
+    def _is_lost(self, name: str) -> bool:
+        """Whether an element of a list is none any more, for a field stands twice in it."""
+        if Switch.REPEATED_FIELD not in self.on or not self.ids.named[name].repeats:
+            return False
         return any(name in (one.elements or ()) for one in self.ids.named.values())
 
     def read(self) -> Tree:
@@ -249,7 +297,7 @@ class _Reader:
             return self.placed.pop(0)
         if kind != "name":
             self._nud()
-        if self._peek() == "(" and self.strict:
+        if self._peek() == "(":
             return self._function(text)
         return self._of(text)
 
@@ -290,7 +338,7 @@ class _Reader:
 
     def _single(self, name: str) -> Tree:
         tree = self.trees.get(name)
-        if tree is None:
+        if tree is None or self._is_lost(name):
             raise NotLoaded(f"invalid condition: identifier not found - {name}")
         return tree
 

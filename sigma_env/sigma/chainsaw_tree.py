@@ -101,6 +101,20 @@ class Panic(NamedTuple):
 Tree: TypeAlias = FieldCheck | FieldTest | Join | Negated | Tied | Constant | Count | Panic
 
 
+class Aggregate(NamedTuple):
+    """A condition on how many events of one file have the same values.
+
+    Attributes:
+        fields: whose values; events that lack one do not count.
+        op: how the number of events is compared.
+        number: with what.
+    """
+
+    fields: tuple[str, ...]
+    op: Literal["eq", "gt", "gte", "lt", "lte"]
+    number: int
+
+
 class Program(NamedTuple):
     """A rule under switches, ready to be run.
 
@@ -111,6 +125,7 @@ class Program(NamedTuple):
         title: likewise, for the exclusions.
         tree: the condition.
         tied: columns whose order is random in the program itself decide under a negation.
+        aggregate: what is counted of the events on which the tree is True; they match if it holds.
     """
 
     switches: frozenset[Switch]
@@ -119,6 +134,7 @@ class Program(NamedTuple):
     title: str
     tree: Tree
     tied: tuple[str, ...] = ()
+    aggregate: Aggregate | None = None
 
 
 class Refused(NamedTuple):

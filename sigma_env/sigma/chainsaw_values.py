@@ -181,7 +181,7 @@ def _single(field: str, names: tuple[str, ...], value: Converted, on: frozenset[
         return _sigma_single(field, names, written, limits)
     kind, pattern = _text_test(value.op, value.text, on)  # type: ignore[arg-type]  # "re" is no text's place
     if isinstance(pattern, AnyText):
-        return _Single(kind, pattern, strict and Switch.STAR_IS_TEXT in on)
+        return _Single(kind, pattern, Switch.STAR_IS_TEXT in on)
     return _Single(kind, pattern, strict)
 
 
