@@ -261,7 +261,7 @@ def _write_report(path: Path, hunted: Hunt, rules_run: int, not_run: list[NotRun
     content = {
         "rules_run": rules_run,
         "not_run": [{"rule_id": one.rule_id, "path": one.path, "reason": one.reason} for one in not_run],
-        "unreadable": [one._asdict() for one in hunted.store.unreadable],
+        "unreadable": [one._asdict() for one in (*hunted.store.unreadable, *hunted.unread)],
         "events": hunted.store.n_events,
         "matches": len(hunted.matches),
         "seconds": run.seconds,

@@ -1,11 +1,12 @@
 """What every engine is: rules × store → the events that each rule matches."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
 
+from sigma_env.events.content import Unreadable
 from sigma_env.events.store import EventStore
 from sigma_env.sigma.rule import Rule
 
@@ -101,4 +102,14 @@ class Engine(Protocol):
         Raises:
             EngineError: the engine failed for a reason that is not a rule's.
         """
+        ...
+
+
+@runtime_checkable
+class ReadsLogs(Protocol):
+    """An engine that reads the log files itself, and so may fail to read some that the store could."""
+
+    @property
+    def unread(self) -> Sequence[Unreadable]:
+        """What it could not read in any run so far."""
         ...

@@ -26,6 +26,7 @@ from sigma_env.engines.chainsaw_process import Finished, ProcessLimits, run_prog
 from sigma_env.engines.chainsaw_rule import place_of, rule_text
 from sigma_env.engines.chainsaw_slots import THREADS, slot
 from sigma_env.errors import EngineError
+from sigma_env.events.content import Unreadable
 from sigma_env.events.store import EventStore
 from sigma_env.sigma.rule import Rule
 
@@ -89,6 +90,11 @@ class ChainsawEngine:
 
     def __repr__(self) -> str:
         return f"ChainsawEngine({str(self.chainsaw.program)!r}, {self.chainsaw.version_text})"
+
+    @property
+    def unread(self) -> list[Unreadable]:
+        """What Chainsaw skipped in any run so far, with its reason."""
+        return [Unreadable(file, None, f"Chainsaw skipped it: {reason}") for file, reason in sorted(self._told)]
 
     def match(self, rules: Sequence[Rule], store: EventStore) -> list[Matches | Unsupported]:
         """One result per rule, in order; all rules in one run of the program, and what it skipped as a warning.

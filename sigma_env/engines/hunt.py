@@ -8,9 +8,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sigma_env.engines.base import Engine, Matches, Unsupported
+from sigma_env.engines.base import Engine, Matches, ReadsLogs, Unsupported
 from sigma_env.engines.evaluator import Hit, Memo, StoredEvent, hits
 from sigma_env.engines.switched_match import program_hits
+from sigma_env.events.content import Unreadable
 from sigma_env.events.flatten import NO_TIME
 from sigma_env.events.store import EventStore
 from sigma_env.sigma.chainsaw_tree import Program
@@ -139,12 +140,14 @@ class Hunt(NamedTuple):
         rules: those that were run.
         not_run: those that the engine could not run.
         store: where they were run.
+        unread: parts of the logs that the engine could not read, if it reads them itself.
     """
 
     matches: list[tuple[int, int]]
     rules: Sequence[LoadedRule]
     not_run: list[NotRun]
     store: EventStore
+    unread: Sequence[Unreadable] = ()
 
     def __iter__(self) -> Iterator[Match]:  # type: ignore[override]
         memos: defaultdict[int, Memo] = defaultdict(dict)
@@ -186,7 +189,8 @@ def hunt(
             found = result.rows(store)
             places += [place] * len(found)
             rows += found.tolist()
-    return Hunt(_in_order(places, rows, rules, store, begin, end), rules, not_run, store)
+    unread = engine.unread if isinstance(engine, ReadsLogs) else ()
+    return Hunt(_in_order(places, rows, rules, store, begin, end), rules, not_run, store, unread)
 
 
 def _in_order(

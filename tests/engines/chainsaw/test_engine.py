@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 import pytest
 
-from sigma_env.engines.base import Matches, Unsupported
+from sigma_env.engines.base import Matches, ReadsLogs, Unsupported
 from sigma_env.engines.chainsaw import ChainsawEngine
 from sigma_env.engines.chainsaw_binary import find_chainsaw
 from sigma_env.errors import EngineError
@@ -100,6 +100,8 @@ def test_what_chainsaw_skips_is_told_once_by_its_name(tmp_path: Path, caplog: py
         engine.match([rule("certutil")], store)
         engine.match([rule("certutil")], store)
     assert [record.getMessage() for record in caplog.records] == [f"Chainsaw skipped {skipped.file}: {skipped.reason}"]
+    assert isinstance(engine, ReadsLogs)
+    assert engine.unread == [(skipped.file, None, f"Chainsaw skipped it: {skipped.reason}")]
 
 
 def test_a_file_is_read_whatever_the_case_of_its_name(chainsaw: Maker, tmp_path: Path) -> None:
