@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from sigma_env.engines.base import Matches, Unsupported
+from sigma_env.engines.base import Matches, Unsupported, bit_positions
 from sigma_env.engines.chainsaw_binary import Chainsaw, find_chainsaw
 from sigma_env.engines.chainsaw_logs import LinkedLogs
 from sigma_env.engines.chainsaw_output import (
@@ -86,7 +86,11 @@ class ChainsawEngine:
         self._limits = limits or ProcessLimits()
         self._told: set[Skipped] = set()
         if not self.chainsaw.tested:
-            _log.warning("%s is Chainsaw %s; 2.16.4 is the version that this package was made for", *self.chainsaw[::2])
+            _log.warning(
+                "%s is Chainsaw %s; 2.16.4 is the version that this package was made for",
+                self.chainsaw.program,
+                self.chainsaw.version_text,
+            )
 
     def __repr__(self) -> str:
         return f"ChainsawEngine({str(self.chainsaw.program)!r}, {self.chainsaw.version_text})"
@@ -94,7 +98,7 @@ class ChainsawEngine:
     @property
     def unread(self) -> list[Unreadable]:
         """What Chainsaw skipped in any run so far, with its reason."""
-        return [Unreadable(file, None, f"Chainsaw skipped it: {reason}") for file, reason in sorted(self._told)]
+        return [Unreadable(file, None, f"Chainsaw skipped it: {reason}") for file, reason in sorted([*self._told])]
 
     def match(self, rules: Sequence[Rule], store: EventStore) -> list[Matches | Unsupported]:
         """One result per rule, in order; all rules in one run of the program, and what it skipped as a warning.
@@ -129,10 +133,10 @@ class ChainsawEngine:
 
 
 class _Hunted(NamedTuple):
-    """A run of `hunt`: its report, and the rows that each rule matches."""
+    """A run of `hunt`: its report, and the rows that each rule matches, a bit for each of the store."""
 
     report: RunReport
-    rows: dict[int, set[int]]
+    rows: dict[int, bytearray]
     panicked: bool
 
 
@@ -195,7 +199,8 @@ class _Batch:
         for place in places:
             if place in reasons and hunted.rows.get(place):
                 raise EngineError(f"Chainsaw matched with a rule that it says it did not load: {reasons[place]}")
-            found = Matches.from_rows(self._store, hunted.rows.get(place, ()))
+            bits = int.from_bytes(hunted.rows.get(place, b""), "little")
+            found = Matches.from_rows(self._store, bit_positions(bits).tolist())
             self._results[place] = Unsupported(reasons[place]) if place in reasons else found
 
     def _reasons(self, places: list[int], hunted: _Hunted) -> dict[int, str]:
@@ -220,7 +225,7 @@ class _Batch:
     def _hunt(self, places: list[int]) -> _Hunted:
         """Runs rules on the logs."""
         rules = self._write(places)
-        rows: dict[int, set[int]] = {}
+        rows: dict[int, bytearray] = {}
         wanted = set(places)
         lines = 0
 
@@ -231,9 +236,10 @@ class _Batch:
             place = place_of(detection.title)
             if place is None or place not in wanted:
                 raise EngineError(f"Chainsaw printed a match of a rule that it was not given: {detection.title!r:.200}")
-            found = rows.setdefault(place, set())
+            bits = rows.setdefault(place, bytearray(self._store.n_events // 8 + 1))
             for path, document in detection.documents:
-                found.update(self._rows(path, document))
+                for row in self._rows(path, document):
+                    bits[row >> 3] |= 1 << (row & 7)
 
         done = self._execute(self._arguments(rules, "logs"), take)
         report = parse_report(done.stderr)
@@ -272,7 +278,8 @@ class _Batch:
         return folder
 
     def _execute(self, arguments: list[str], on_line: Callable[[bytes], None]) -> Finished:
-        lines = len(self._texts) * self._store.n_events + len(self._texts)
+        # A line per rule and event; Chainsaw may read some events that this package can't, but not as many again.
+        lines = 2 * len(self._texts) * (self._store.n_events + 1)
         limits = self._limits._replace(lines=min(self._limits.lines, lines))
         return run_program([str(self._chainsaw.program), *arguments], self._folder, self._deadline, on_line, limits)
 

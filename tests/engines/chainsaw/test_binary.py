@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from sigma_env.engines.chainsaw import ChainsawEngine
 from sigma_env.engines.chainsaw_binary import ChainsawMissing, check_version, find_chainsaw
 from tests.engines.chainsaw.recordings import stdout_of, with_mapping
 
@@ -90,9 +91,13 @@ def test_older_versions_are_refused(version: str, machine: Path) -> None:
         find_chainsaw(put(machine / "old" / "chainsaw", f"chainsaw {version}"))
 
 
-def test_newer_versions_are_taken_and_known_as_untested(machine: Path) -> None:
-    found = find_chainsaw(put(machine / "new" / "chainsaw", "chainsaw 2.17.0"))
+def test_newer_versions_are_taken_with_a_warning(machine: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path = put(machine / "new" / "chainsaw", "chainsaw 2.17.0")
+    found = find_chainsaw(path)
     assert (found.version_text, found.tested) == ("2.17.0", False)
+    assert ChainsawEngine(path).version.startswith("2.17.0-")
+    [record] = caplog.records
+    assert record.getMessage() == f"{path} is Chainsaw 2.17.0; 2.16.4 is the version that this package was made for"
 
 
 def test_a_program_that_is_replaced_is_asked_again(machine: Path) -> None:

@@ -83,7 +83,7 @@ time.sleep(600)
 FAULTS = {
     "floods stdout with matches": (
         "while True:\n    print(MATCH)",
-        "more than 601 lines, which is no possible result",
+        "more than 1,202 lines, which is no possible result",
     ),
     "writes a line without end": (
         "while True:\n    sys.stdout.write(MATCH)",
