@@ -256,6 +256,11 @@ class Run:
 def _text_rows(plan: _TextTest, column: Column, domain: int) -> int:
     test = plan.test
     among = few_candidates(column, domain)
+    if test.every and not test.strict and column.is_multi:
+        for pattern in test.patterns:
+            one = _prepared(test._replace(patterns=(pattern,), every=False))
+            domain = _text_rows(one, column, domain) if domain else 0
+        return domain
     if test.every:
         codes = _every_code(plan, column, among)
     else:
