@@ -18,7 +18,7 @@ from sigma_env.events.build import build
 from sigma_env.events.logs import LogRoot
 from sigma_env.events.store import EventStore
 from sigma_env.sigma.rule import Rule
-from tests.engines.chainsaw.recordings import calls, logs, matches_of, real_one, replaying, rule, stderr_of
+from tests.engines.chainsaw.recordings import calls, logs, matches_of, real_one, replaying, rule
 
 
 @pytest.fixture(autouse=True)
@@ -271,15 +271,6 @@ def test_the_version_is_part_of_the_key_of_truths(tmp_path: Path) -> None:
     assert before.startswith("2.16.4-")
     engine.chainsaw.mapping.write_text("kind: evtx\n", encoding="utf-8")
     assert ChainsawEngine(engine.chainsaw.program).version != before
-
-
-def test_more_messages_than_are_kept_are_told(tmp_path: Path) -> None:
-    """The tail holds Chainsaw's summary, so the run counts; that messages are missing is told too."""
-    store = logs(tmp_path, "sim.evtx")
-    engine = replaying(tmp_path / "bin", [hunt("one-rule-simulated", "certutil")])
-    engine._limits = engine._limits._replace(stderr_head=200, stderr_tail=60)
-    assert len(stderr_of("one-rule-simulated")) < 260
-    assert engine.run([rule("certutil")], store).skipped == ()
 
 
 def test_sigma_rules_of_one_batch(

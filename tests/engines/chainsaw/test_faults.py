@@ -138,6 +138,23 @@ def test_stderr_without_end_is_not_kept(tmp_path: Path) -> None:
     assert done.stderr_lost == 100_000 * 100 + len("the end\n") - 2000
 
 
+def test_more_messages_than_can_be_kept_are_told(tmp_path: Path, store: EventStore) -> None:
+    """Beginning and end of stderr, where Chainsaw's counts stand, are kept, so the run counts."""
+    text = """
+for line in ("Loaded 1 detection rules", "Loading forensic artefacts from: logs", "Loaded 1 forensic artefacts"):
+    print(f"[+] {line}", file=sys.stderr)
+for number in range(5_000):
+    print(f"[!] failed to parse document 'logs/0.evtx' - Failed to parse record number {number}", file=sys.stderr)
+print("[+] 0 Detections found on 0 documents", file=sys.stderr)
+"""
+    engine = misbehaving(tmp_path / "bin", text, stderr_head=1_000, stderr_tail=500)
+    run = engine.run([rule("certutil")], store)
+    assert run.results == [Matches({})]
+    assert ("sim.evtx", "Failed to parse record number 3") in run.skipped
+    [told] = [skipped.reason for skipped in run.skipped if "more than can be listed" in skipped.reason]
+    assert "bytes of messages" in told
+
+
 def marked(number: int) -> Rule:
     return parse_rule(
         {
