@@ -19,6 +19,7 @@ from typing import Any, Final
 
 from benchmarks.measure import best_of, memory, once, quantile, settled
 
+BATCH: Final = 64
 GROWN_EVENTS: Final = 1_000_000
 ANSWERS: Final = 6_000
 _SEED: Final = 0
@@ -216,6 +217,32 @@ def command() -> Part:
     return {"jsonl_seconds": best_of(3, lambda: run("--jsonl")), "count_seconds": best_of(3, lambda: run("--count"))}
 
 
+def chainsaw() -> Part:
+    """One rule, and 64 in a batch, over all events: by the Chainsaw program, where there is one, and by us."""
+    from sigma_env.engines.chainsaw import ChainsawEngine
+    from sigma_env.engines.chainsaw_binary import ChainsawMissing
+    from sigma_env.engines.native import NativeEngine
+    from sigma_env.events.build import build as build_store
+    from sigma_env.sigma.files import load_rules
+
+    try:
+        program = ChainsawEngine()
+    except ChainsawMissing as missing:
+        return {"missing": str(missing)}
+    # From their files: rules of the cache have no texts, which Chainsaw reads.
+    loaded = load_rules([_sources()[0] / "rules" / "windows" / "process_creation"])
+    parsed = [one.rule for one in loaded if one.rule is not None][:BATCH]
+    store, native = build_store(_roots()), NativeEngine()
+    with settled():
+        return {
+            "version": program.version,
+            "one_seconds": best_of(3, lambda: program.match(parsed[:1], store)),
+            "batch_seconds": best_of(3, lambda: program.match(parsed, store)),
+            "native_one_seconds": best_of(3, lambda: native.match(parsed[:1], store)),
+            "native_batch_seconds": best_of(3, lambda: native.match(parsed, store)),
+        }
+
+
 def grow(folder: Path) -> Part:
     """Makes the store of a million events."""
     from benchmarks.grow import grown, read_events
@@ -260,7 +287,7 @@ def _in_process(part: str, *arguments: str) -> Part:
 
 def _all_parts(with_million: bool) -> dict[str, Part]:
     parts = {}
-    for name in ("build", "rules", "answers", "process", "command"):
+    for name in ("build", "rules", "answers", "process", "command", "chainsaw"):
         print(f"… {name}", file=sys.stderr, flush=True)
         parts[name] = _in_process(name)
     if with_million:
@@ -289,6 +316,12 @@ def _rows(parts: dict[str, Part]) -> list[tuple[str, str, str, str]]:
         ("sigma-env match --jsonl, all of it", f"{c['jsonl_seconds']:.2f} s", "≤ 1.4 s", ""),
         ("sigma-env match --count, all of it", f"{c['count_seconds']:.2f} s", "≤ 1.4 s", ""),
     ]  # fmt: skip
+    if "missing" not in (x := parts["chainsaw"]):
+        one, batch = (f"{x[f'native_{name}_seconds'] * 1e3:.1f} ms natively" for name in ("one", "batch"))
+        rows += [
+            ("one rule by Chainsaw", f"{x['one_seconds']:.2f} s", "", one),
+            (f"{BATCH} rules by Chainsaw", f"{x['batch_seconds']:.2f} s", "≤ 2 s", batch),
+        ]
     if "million" in parts:
         m = parts["million"]
         rows += [
