@@ -241,7 +241,7 @@ class _Batch:
                 for row in self._rows(path, document):
                     bits[row >> 3] |= 1 << (row & 7)
 
-        done = self._execute(self._arguments(rules, "logs"), take)
+        done = self._execute(self._arguments(rules, "logs", "--skip-errors"), take)
         report = parse_report(done.stderr)
         if done.code == _PANIC:
             return _Hunted(report, {}, True)
@@ -264,9 +264,10 @@ class _Batch:
             self._check_exit(done, "hunt", report)
         return report, done.code == _PANIC
 
-    def _arguments(self, rules: Path, logs: str) -> list[str]:
-        options = ["--jsonl", "--skip-errors", "-m", str(self._chainsaw.mapping)]
-        return ["--no-banner", "--num-threads", str(THREADS), "hunt", logs, "-s", rules.name, *options]
+    def _arguments(self, rules: Path, logs: str, *options: str) -> list[str]:
+        mapping = str(self._chainsaw.mapping)
+        hunt = ["hunt", logs, "-s", rules.name, "-m", mapping, "--jsonl", *options]
+        return ["--no-banner", "--num-threads", str(THREADS), *hunt]
 
     def _write(self, places: list[int]) -> Path:
         """Writes each rule into its own file, in a new folder."""
