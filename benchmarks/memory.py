@@ -6,6 +6,7 @@ Caches may fill during the first tenth of the steps; from there on memory must s
 """
 
 import argparse
+import ctypes
 import gc
 import json
 import os
@@ -49,6 +50,14 @@ def varied(text: str, draw: random.Random) -> str:
     return f"```yaml\nlogsource: {{{place}}}\ndetection:\n  {selection}\n  condition: {word}\n```"
 
 
+def settle() -> None:
+    """Collects garbage, and lets glibc give back what it holds free: a large answer's peak is no growth."""
+    gc.collect()
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
+    if trim is not None:
+        trim(0)
+
+
 def resident() -> int:
     """Bytes of memory that the process has in use."""
     pages = int(Path("/proc/self/statm").read_text().split()[1])
@@ -72,7 +81,7 @@ def run(env: SigmaRuleEnv, steps: int, seed: int = 0) -> Iterator[tuple[int, int
         env.step(varied(reference_answer(env.open_task), draw))
         env.reset()
         if step % max(1, steps // _SAMPLES) == 0:
-            gc.collect()
+            settle()
             yield step, resident()
 
 

@@ -11,6 +11,9 @@ RE2_MEMORY: Final = 8 << 20
 """Bytes for one compiled expression, RE2's own default: with less, its automaton is rebuilt all the time
 (`.{1000,}`, a real pattern, is then 100 times slower)."""
 
+RE2_MEMORY_OF_PLAIN: Final = 1 << 20
+"""The same for an expression without counted repetition and Unicode classes: some hundred are kept at a time."""
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:

@@ -9,7 +9,7 @@ from typing import Any, Final
 import re2
 
 from sigma_env.sigma.errors import InvalidRule, TooComplex
-from sigma_env.sigma.limits import RE2_MEMORY, Limits
+from sigma_env.sigma.limits import RE2_MEMORY, RE2_MEMORY_OF_PLAIN, Limits
 
 # RE2 needs 100 ms to compile what 8 MiB can hold (`\pL{300}`), so an expression that may be large is
 # first tried in little memory. RE2 spends two thirds of it on instructions of 16 bytes.
@@ -68,7 +68,7 @@ class _Kept:
             if found is not None:
                 self._programs.move_to_end(key)
                 return found
-        program = _compile(pattern, flags, RE2_MEMORY)
+        program = _compile(pattern, flags, RE2_MEMORY if _MAY_GROW.search(pattern) else RE2_MEMORY_OF_PLAIN)
         if program.programsize <= self.instructions // 2:
             with self._lock:
                 if key not in self._programs:
@@ -80,7 +80,7 @@ class _Kept:
         return program
 
 
-_kept: Final = _Kept(entries=256, instructions=20_000)
+_kept: Final = _Kept(entries=512, instructions=40_000)
 
 
 def check_regex(pattern: str, flags: str, limits: Limits) -> None:
