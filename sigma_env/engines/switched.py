@@ -14,7 +14,7 @@ from sigma_env.engines.patterns import codes_of, compare, few_candidates
 from sigma_env.engines.plan import Leaf, needle_of, plan_of
 from sigma_env.errors import EngineError
 from sigma_env.events.column import BOOL, FLOAT, INT, TEXT, Column
-from sigma_env.sigma.chainsaw_regex import rust_regex
+from sigma_env.sigma.chainsaw_regex import unicode_form
 from sigma_env.sigma.chainsaw_tree import (
     TEXT_CLASSES,
     BoolIs,
@@ -217,12 +217,13 @@ class Run:
                 some |= hits
                 false |= misses
             return false & ~some, some
-        reached = [0] * plan.least
+        least = min(plan.least, len(plan.parts) + 1)  # a rule may ask for any number
+        reached = [0] * least
         there = 0
         for part in plan.parts:
             hits, misses = self.decide(part, fields, domain)
             there |= hits | misses
-            for n in range(plan.least - 1, 0, -1):
+            for n in range(least - 1, 0, -1):
                 reached[n] |= reached[n - 1] & hits
             reached[0] |= hits
         return reached[-1], there & ~reached[-1]
@@ -317,11 +318,10 @@ def _pattern_codes(pattern: Pattern, column: Column, among: set[int] | None) -> 
 def _regex_codes(pattern: Regex, column: Column, among: set[int] | None) -> list[int]:
     """Codes of the values that an expression accepts; its Unicode form is only looked at where ASCII's differs."""
     codes = list(codes_of(pattern, column, among))
-    if column.is_ascii or (unicode := rust_regex(pattern.pattern)) in (None, pattern.pattern):
+    if column.is_ascii or (unicode := unicode_form(pattern.pattern)) == pattern.pattern:
         return codes
     beyond = _beyond_ascii(column)
     asked = beyond if among is None else beyond & among
-    assert unicode is not None
     return [c for c in codes if c not in beyond] + list(codes_of(pattern._replace(pattern=unicode), column, asked))
 
 

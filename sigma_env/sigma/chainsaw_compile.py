@@ -5,7 +5,7 @@ from typing import Any
 
 from sigma_env.sigma.chainsaw_condition import aggregate_of, condition_text, condition_tree
 from sigma_env.sigma.chainsaw_detection import Identifiers, check_stripping
-from sigma_env.sigma.chainsaw_optimise import optimise
+from sigma_env.sigma.chainsaw_optimise import grouped, optimise
 from sigma_env.sigma.chainsaw_tree import Program, Refused
 from sigma_env.sigma.chainsaw_values import NotLoaded
 from sigma_env.sigma.limits import RULE_LIMITS, Limits
@@ -38,7 +38,7 @@ def compile_detection(
         if Switch.ONE_CONDITION in on:
             condition_text(written)
         aggregate = aggregate_of(written, on)
-        tree = condition_tree(written, Identifiers(detection, on, limits))
+        tree = grouped(condition_tree(written, Identifiers(detection, on, limits)))
         if Switch.PANICS in on:
             check_stripping(tree)
     except NotLoaded as error:

@@ -35,6 +35,8 @@ _NUD: Final = (
     "invalid value: condition, failed to parse - an invalid token was encountered during parsing: NUD expected token"
 )
 _DEEPEST: Final = 100
+_PLACED: Final = "\0"
+"""Stands in a condition for a tree that is already made."""
 _COUNT: Final = re.compile(r"count\(([^()\s]*)\)(?:\s+by\s+(\S+))?\s+(>=|<=|>|<|=)\s+([0-9]{1,18})(?:\s|\Z)")
 _COMPARISONS: Final[dict[str, Any]] = {">": "gt", ">=": "gte", "<": "lt", "<=": "lte", "=": "eq"}
 
@@ -49,6 +51,10 @@ def condition_tree(written: Any, ids: Identifiers) -> Tree:
     if isinstance(written, list) and len(written) != 1 and Switch.ONE_CONDITION not in on and written:
         return Join("or", tuple([condition_tree(one, ids) for one in written]), kept=True)
     text = split_aggregate(condition_text(written))[0]
+    if _PLACED in text:
+        raise NotLoaded("invalid value: condition, failed to tokenise")
+    if len(text) > ids.limits.condition_chars:
+        raise NotLoaded(f"a condition of {len(text)} characters; at most {ids.limits.condition_chars}")
     if Switch.CONDITION_GRAMMAR in on:
         text = " ".join(text.split())
         for operator in ("and", "or", "not"):
@@ -146,6 +152,7 @@ def _of_pattern(quantifier: str, prefix: str, ids: Identifiers) -> str:
         visible = [part for part in taken if not (lost and ids.named[part].repeats)]
         if visible:
             chosen.append(_list_text(name, ids))
+    ids.spend(len(chosen))
     if not found or not chosen:
         raise NotLoaded("could not find any applicable identifiers")
     return f"({(' and ' if quantifier == 'all' else ' or ').join(chosen)})"
@@ -162,7 +169,9 @@ def _of_name(found: re.Match[str]) -> str:
 
 
 def _list_text(name: str, ids: Identifiers) -> str:
-    return f"({' or '.join(ids.named[name].elements or ())})"
+    elements = ids.named[name].elements or ()
+    ids.spend(len(elements))
+    return f"({' or '.join(elements)})"
 
 
 def _unsupported(text: str) -> bool:
@@ -207,7 +216,7 @@ class _Reader:
                 parts += [self._of(part) for part in _them(name, self.ids)] if spread else [self._of(name)]
             tree = parts[0] if len(parts) == 1 else Join("and" if quantifier == "all" else "or", tuple(parts))
         self.placed.append(tree)
-        return "\0"
+        return _PLACED
 
     def _tokenise(self, text: str) -> list[_Token]:
         tokens: list[_Token] = []
@@ -242,7 +251,7 @@ class _Reader:
         """Whether an element of a list is none any more, for a field stands twice in it."""
         if Switch.REPEATED_FIELD not in self.on or not self.ids.named[name].repeats:
             return False
-        return any(name in (one.elements or ()) for one in self.ids.named.values())
+        return name in self.ids.elements
 
     def read(self) -> Tree:
         tree = self._expression(0)
@@ -327,6 +336,7 @@ class _Reader:
 
     def _of(self, name: str) -> Tree:
         identifier = self.ids.named.get(name)
+        self.ids.spend(1)
         if identifier is None:
             raise NotLoaded(f"invalid condition: identifier not found - {name}")
         if identifier.elements is not None:

@@ -57,9 +57,25 @@ class Identifiers:
         self.limits = limits
         self.named: dict[str, Identifier] = {}
         self.own: list[str] = []
+        self.elements: set[str] = set()
+        self._lines_left = limits.field_tests
+        self._values_left = limits.values
+        self._names_left = limits.condition_leaves
+        if len(detection) > limits.selections:
+            raise NotLoaded(f"{len(detection) - 1} selections; at most {limits.selections}")
         for key, body in detection.items():
             if key not in ("condition", "timeframe"):
                 self._add(str(key), body)
+
+    def spend(self, names: int) -> None:
+        """Counts names that the condition stands for.
+
+        Raises:
+            NotLoaded: there are too many.
+        """
+        self._names_left -= names
+        if self._names_left < 0:
+            raise NotLoaded(f"the condition names more than {self.limits.condition_leaves} selections")
 
     def _add(self, name: str, body: Any) -> None:
         self.own.append(name)
@@ -74,6 +90,7 @@ class Identifiers:
                 self.named.pop(part, None)
                 self.named[part] = self._mapping(element)
             self.named[name] = Identifier([], elements=tuple(names))
+            self.elements.update(names)
             return
         if Switch.KEYWORDS in self.on:
             scalar = not isinstance(body, list)
@@ -120,6 +137,10 @@ class Identifiers:
         on = self.on
         written = _flat(values) if isinstance(values, list) else [values]
         is_list = isinstance(values, list)
+        self._lines_left -= 1
+        self._values_left -= len(written)
+        if self._lines_left < 0 or self._values_left < 0:
+            raise NotLoaded(f"more than {self.limits.field_tests} fields or {self.limits.values} values")
         if not field:
             if Switch.KEYWORDS in on:
                 raise NotLoaded("keyless identifiers cannot be converted")

@@ -14,39 +14,43 @@ class Optimised(NamedTuple):
 
 
 def optimise(tree: Tree) -> Optimised:
-    """Groups a tree's disjunctions and makes tables of them where the program does."""
+    """Makes tables of a grouped tree's disjunctions where the program does."""
     tied: list[str] = []
-    result = _tabled(_grouped(tree), False, tied)
+    result = _tabled(tree, False, tied)
     return Optimised(result, tuple(dict.fromkeys(tied)))
 
 
-def _grouped(tree: Tree) -> Tree:
+def grouped(tree: Tree) -> Tree:
+    """Puts written pairs together as lists; this alone changes no value."""
     if isinstance(tree, Negated):
-        return Negated(_grouped(tree.part))
+        return Negated(grouped(tree.part))
     if isinstance(tree, Count):
-        return tree._replace(parts=tuple([_grouped(part) for part in tree.parts]))
+        return tree._replace(parts=tuple([grouped(part) for part in tree.parts]))
     if not isinstance(tree, Join):
         return tree
-    parts = tuple([_grouped(part) for part in tree.parts])
     if tree.grouped:
-        return tree._replace(parts=parts)
-    return _joined(tree.op, parts[0], parts[1])
+        return tree._replace(parts=tuple([grouped(part) for part in tree.parts]))
+    pairs: list[Join] = []  # a long condition leans to the left, deeper than Python recurses
+    left: Tree = tree
+    while isinstance(left, Join) and not left.grouped:
+        pairs.append(left)
+        left = left.parts[0]
+    result = grouped(left)
+    for pair in reversed(pairs):
+        result = _joined(pair.op, result, grouped(pair.parts[1]))
+    return result
 
 
 def _joined(op: Literal["and", "or"], left: Tree, right: Tree) -> Tree:
     """What a written pair becomes, given what its sides have become."""
     left_group, right_group = _is_group(left, op), _is_group(right, op)
     if left_group or right_group:
-        return _group(op, (*(left.parts if left_group else (left,)), *(right.parts if right_group else (right,))))  # type: ignore[union-attr]
+        return Join(op, (*(left.parts if left_group else (left,)), *(right.parts if right_group else (right,))))  # type: ignore[union-attr]
     if _is_pair(left, op):
-        return _group(op, (*left.parts, right))
+        return Join(op, (*left.parts, right))
     if _is_pair(right, op):
-        return _group(op, (left, *right.parts))
+        return Join(op, (left, *right.parts))
     return Join(op, (left, right), grouped=False)
-
-
-def _group(op: Literal["and", "or"], parts: tuple[Tree, ...]) -> Tree:
-    return Join(op, _merged(parts) if op == "or" else parts)
 
 
 def _is_group(tree: Tree, op: str) -> TypeGuard[Join]:
@@ -102,6 +106,7 @@ def _simple_row(tree: Tree) -> bool:
 
 
 def _table(tree: Join, negated: bool, tied: list[str]) -> Tree:
+    tree = tree._replace(parts=_merged(tree.parts))
     counts: Counter[str] = Counter()
     for part in tree.parts:
         if _simple(part):

@@ -19,28 +19,35 @@ _ESCAPE: Final = re.compile(r"\\(.)", re.DOTALL)
 _NOT_RUST: Final = frozenset("QECZ123456789")
 
 
-@lru_cache(maxsize=1024)
-def rust_regex(pattern: str) -> str | None:
-    r"""The same expression for RE2; None if Rust's crate `regex` would refuse it.
+@lru_cache(maxsize=256)
+def is_rust_regex(pattern: str) -> bool:
+    """Whether Rust's crate `regex` takes an expression."""
+    return _NOT_RUST.isdisjoint(_ESCAPE.findall(pattern)) and _compiles(pattern)
 
-    Classes are Unicode's there (`\d` is any decimal digit). Word boundaries stay ASCII's.
+
+@lru_cache(maxsize=256)
+def unicode_form(pattern: str) -> str:
+    r"""The expression with Unicode's classes, as Rust has them: `\d` is any decimal digit. Word boundaries are ASCII's.
+
+    Where that would be too large for RE2, it is the expression itself.
     """
-    if not _NOT_RUST.isdisjoint(_ESCAPE.findall(pattern)):
-        return None
     translated = _with_unicode_classes(pattern)
-    try:
-        compile_regex(translated)
-    except RuleError:
-        return None
-    return translated
+    return translated if translated == pattern or _compiles(translated) else pattern
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=256)
 def strips_badly(pattern: str) -> bool:
     """Whether an expression is none any more once one `.*` is cut off its beginning and one off its end."""
-    stripped = pattern.removeprefix(_ANY)
-    stripped = stripped.removesuffix(_ANY)
-    return stripped != pattern and rust_regex(stripped) is None
+    stripped = pattern.removeprefix(_ANY).removesuffix(_ANY)
+    return stripped != pattern and not is_rust_regex(stripped)
+
+
+def _compiles(pattern: str) -> bool:
+    try:
+        compile_regex(pattern)
+    except RuleError:
+        return False
+    return True
 
 
 def _with_unicode_classes(pattern: str) -> str:

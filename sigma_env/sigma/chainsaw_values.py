@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable
 from typing import Any, Final, NamedTuple
 
-from sigma_env.sigma.chainsaw_regex import literal_search, rust_regex
+from sigma_env.sigma.chainsaw_regex import is_rust_regex, literal_search
 from sigma_env.sigma.chainsaw_tree import (
     BoolIs,
     FieldCheck,
@@ -83,7 +83,7 @@ def convert(field: str, names: tuple[str, ...], values: list[Any], on: frozenset
         else:
             converted.append(Converted(value, op, value))
     for one in converted:
-        if one.op == "re" and one.text is not None and Switch.RUST_REGEX in on and rust_regex(one.text) is None:
+        if one.op == "re" and one.text is not None and Switch.RUST_REGEX in on and not is_rust_regex(one.text):
             raise NotLoaded(f"unsupported regex - {one.text}")
     return converted
 
@@ -232,7 +232,7 @@ def _text_test(op: TextOp, raw: str, on: frozenset[Switch]) -> tuple[TestClass, 
         return "regex", literal_search(raw)
     text = {"equals": raw, "contains": f"*{raw}*", "startswith": f"{raw}*", "endswith": f"*{raw}"}[op]
     if Switch.QUESTION_MARK in on and text[:1] == "?":
-        if rust_regex(text[1:]) is None:
+        if not is_rust_regex(text[1:]):
             raise NotLoaded("failed to parse identifier - tau_engine::Error { kind: Parse(InvalidIdentifier), Syntax(")
         return "marked", Regex(text[1:], "i")
     if Switch.NUMERIC_PREFIX in on:

@@ -14,6 +14,7 @@ from sigma_env.errors import EngineError, OptionError
 from sigma_env.events.store import EventStore
 from sigma_env.sigma.chainsaw_files import parse_switched_text
 from sigma_env.sigma.files import parse_rule_text
+from sigma_env.sigma.rule import And, LogSource, Rule
 from sigma_env.sigma.switches import CHAINSAW, SIGMA, Switch, name_of, switches_of
 from tests.engines.recorded import recordings
 
@@ -346,3 +347,30 @@ def test_the_mapping_is_the_observed_one() -> None:
     table = yaml.safe_load(path.read_text(encoding="utf-8"))
     assert len(table["system"]) + len(table["event_data"]) == 163
     assert [len(table[key]) for key in ("categories", "services", "excluded_titles")] == [28, 36, 16]
+
+
+def test_hostile_rules_end_with_a_result() -> None:
+    """Long lists, long conditions and odd characters: neither recursion nor memory gives out."""
+    store = EventStore.from_documents([event(Image="foo")])
+    many = {f"s{i}": {"Image": "x"} for i in range(400)}
+    hostile: list[dict[Any, Any]] = [
+        {"s": [{"Image": f"x{i}", "User": "u"} for i in range(1_000)], "condition": "not s"},
+        {"s": [{f"F{i}": "x"} for i in range(4_900)], "condition": "s"},
+        {"s": {"Image": "x"}, "condition": " or ".join(["s"] * 1_500)},
+        {"s": {"Image": "x"}, "condition": "not " * 1_500 + "s"},
+        {"s": {"Image": "x"}, "condition": "(" * 2_000 + "s"},
+        {**many, "condition": " or ".join(["1 of s*"] * 500)},
+        {**many, "condition": "all of them"},
+        {"s": {"Image": ["x"]}, "condition": "of(s, 99999999999)"},
+        {"s": {"Image": ["x"]}, "condition": "s | count() > " + "9" * 300},
+        {"s": {"Image|re": r"\w{900}"}, "condition": "s"},
+        {"s": {"Image": {"a": {"b": 1}}}, "condition": "not s"},
+        {"s": {"Image": "x"}, "condition": "s and \0 and 1 of s*"},
+        {1: {2: 3}, None: {None: None}, "condition": "1"},
+    ]
+    rules = [
+        Rule(LogSource("process_creation"), And(()), (), {"logsource": {}, "detection": detection})
+        for detection in hostile
+    ]
+    for on in (CHAINSAW, frozenset({Switch.MISSING}), CHAINSAW - {Switch.OPTIMISER}):
+        assert len(NativeEngine(on).match(rules, store)) == len(hostile)
