@@ -33,9 +33,11 @@ class Whereabouts:
         if isinstance(tree, Tied) or (isinstance(tree, Join) and tree.op == "and"):
             found = self._everywhere
             for part in tree.parts:
-                if _may_panic(part):
+                if not isinstance(part, FieldCheck) and _may_panic(part):
                     return found
                 found &= self.of(part)
+                if not found:
+                    break
             return found
         if isinstance(tree, Join):
             found = 0

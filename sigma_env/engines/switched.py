@@ -4,13 +4,14 @@ An event matches only if its rule is True, so Missing has to be told from False 
 node gives two bit sets, the rows where it is True and those where it is False; elsewhere one is enough.
 """
 
+import re
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 import numpy as np
 
 from sigma_env.engines.leaves import Fields, leaf_rows
-from sigma_env.engines.patterns import codes_of, compare, few_candidates
+from sigma_env.engines.patterns import codes_of, compare, few_candidates, required_literal
 from sigma_env.engines.plan import Leaf, needle_of, plan_of
 from sigma_env.errors import EngineError
 from sigma_env.events.column import BOOL, FLOAT, INT, TEXT, Column
@@ -311,6 +312,9 @@ def _holds(pattern: Text, column: Column, code: int) -> bool:
     return value.endswith(text) if pattern.op == "endswith" else text in value
 
 
+_UNICODE_CLASS: Final = re.compile(r"\\[dwsDWS]")
+
+
 def _pattern_codes(pattern: Pattern, column: Column, among: set[int] | None) -> Sequence[int]:
     return _regex_codes(pattern, column, among) if isinstance(pattern, Regex) else codes_of(pattern, column, among)
 
@@ -318,11 +322,17 @@ def _pattern_codes(pattern: Pattern, column: Column, among: set[int] | None) -> 
 def _regex_codes(pattern: Regex, column: Column, among: set[int] | None) -> list[int]:
     """Codes of the values that an expression accepts; its Unicode form is only looked at where ASCII's differs."""
     codes = list(codes_of(pattern, column, among))
-    if column.is_ascii or (unicode := unicode_form(pattern.pattern)) == pattern.pattern:
+    if column.is_ascii or not _UNICODE_CLASS.search(pattern.pattern):
         return codes
     beyond = _beyond_ascii(column)
-    asked = beyond if among is None else beyond & among
-    return [c for c in codes if c not in beyond] + list(codes_of(pattern._replace(pattern=unicode), column, asked))
+    asked: Iterable[int] = beyond if among is None else beyond & among
+    literal = required_literal(pattern.pattern)
+    if len(literal) > 2 and literal.isascii() and not pattern.flags and "(?" not in pattern.pattern.replace("(?:", ""):
+        asked = column.find_all(literal.lower().encode(), among=asked)
+    kept = [code for code in codes if code not in beyond]
+    if not asked:
+        return kept
+    return kept + list(codes_of(pattern._replace(pattern=unicode_form(pattern.pattern)), column, asked))
 
 
 def _only_text(column: Column, codes: Iterable[int]) -> list[int]:

@@ -36,7 +36,8 @@ from sigma_env.sigma.switches import Switch
 SelectedRows: TypeAlias = Callable[[LogSource, EventStore], list[tuple[Partition, int]]]
 """The taxonomy's choice: partitions, and the bit sets of the rows there."""
 
-_Scope: TypeAlias = tuple[Partition, Fields, int]
+_Scope: TypeAlias = tuple[Partition, Fields, int, int]
+"""A partition, what its fields are, the rows to decide, and the bit that stands for it in `Whereabouts`."""
 
 _RANDOM = "Chainsaw's own result is random: {} are tested in an order that differs from run to run, under a 'not'"
 
@@ -78,7 +79,8 @@ class SwitchedMatcher:
             return Unsupported("the mapping excludes rules of this title")
         view = rule.logsource.category
         there = self._whereabouts(view, store).of(program.tree)
-        scopes = [scope for scope in self._scopes(program, store) if there >> scope[0].index & 1]
+        scopes = self._scopes(program, store)
+        scopes = [scope for scope in scopes if there & scope[3]] if there else []
         if not scopes:
             return Matches({})
         plan = prepare(program.tree)
@@ -118,7 +120,7 @@ class SwitchedMatcher:
     ) -> Matches:
         run = Run(program, view, tied_false=tied_false)
         bits: dict[int, int] = {}
-        for partition, fields, domain in scopes:
+        for partition, fields, domain, _ in scopes:
             found = run.true(plan, fields, domain)
             if found:
                 bits[partition.index] = bits.get(partition.index, 0) | found
@@ -128,13 +130,14 @@ class SwitchedMatcher:
         """The partitions where the rule's logsource selects something, what its fields are there, and the rows."""
         if Switch.PRECONDITIONS not in self.on:
             rows = self._selected_rows(program.logsource, store)
-            return [(partition, self._fields(store)[partition.index], domain) for partition, domain in rows if domain]
+            fields = self._fields(store)
+            return [(part, fields[part.index], domain, 1 << part.index) for part, domain in rows if domain]
         known = self._hunted.setdefault(store, {})
         selected = chainsaw_mapping().precondition(program.logsource, program.rule_id)
         scopes = known.get(selected)
         if scopes is None:
             scopes = known[selected] = [
-                (partition, fields, domain)
+                (partition, fields, domain, 1 << partition.index)
                 for partition, fields, mapped in zip(
                     store.partitions, self._fields(store), mapped_fields(store), strict=True
                 )
