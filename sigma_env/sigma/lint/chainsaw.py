@@ -1,0 +1,261 @@
+"""Which of Chainsaw's switches a rule's text touches, found by compiling it with and without them, and its refusals.
+
+A switch that changes the compiled rule is asked of the compiler. One that works while the rule runs (which events it
+is tried on, what an absent field is) is told from the rule: whether there is anything in it for the switch to change.
+"""
+
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, Final
+
+from sigma_env.sigma.chainsaw_compile import compile_detection
+from sigma_env.sigma.chainsaw_files import parse_switched_text
+from sigma_env.sigma.chainsaw_mapping import chainsaw_mapping
+from sigma_env.sigma.chainsaw_tree import (
+    BoolIs,
+    FieldCheck,
+    Join,
+    Negated,
+    NumberIs,
+    Program,
+    Refused,
+    Tied,
+    Tree,
+)
+from sigma_env.sigma.files import LoadedRule
+from sigma_env.sigma.lint.checks import Finding, Place, found
+from sigma_env.sigma.rule import FieldTest, Glob, LogSource, Rule, Text
+from sigma_env.sigma.switches import CHAINSAW, Switch
+from sigma_env.sigma.taxonomy import SECURITY, fixed_fields, select
+
+# Those that work while a rule runs, or mark each test of a text.
+_WHEN_RUN: Final = frozenset(
+    {
+        Switch.ASCII_CASE,
+        Switch.STRICT_TYPES,
+        Switch.MISSING,
+        Switch.AND_ORDER,
+        Switch.PRECONDITIONS,
+        Switch.FIELD_MAPPING,
+        Switch.EXCLUSIONS,
+    }
+)
+# Those that have a say before the detection is compiled.
+_WHEN_READ: Final = frozenset(
+    {
+        Switch.CORRELATIONS,
+        Switch.COLLECTIONS,
+        Switch.DESCRIPTION,
+        Switch.HEADER_TYPES,
+        Switch.YAML_CORE,
+        Switch.DOCUMENT_SPLIT,
+        Switch.WHOLE_FILE,
+    }
+)
+# Those that can only keep a rule from loading.
+_ONLY_REFUSING: Final = frozenset(
+    {
+        Switch.KEYWORDS,
+        Switch.ONE_CONDITION,
+        Switch.OF_FORMS,
+        Switch.REPEATED_FIELD,
+        Switch.FEW_MODIFIERS,
+        Switch.OTHER_AGGREGATIONS,
+        Switch.PANICS,
+    }
+)
+# Those that are touched most often stand together, so that the others are excluded at once.
+_OFTEN: Final = (
+    Switch.OPTIMISER,
+    Switch.NO_ESCAPES,
+    Switch.RUST_REGEX,
+    Switch.INNER_WILDCARDS,
+    Switch.PRESENT_NULL,
+)
+_COMPILED: Final = _OFTEN + tuple(s for s in Switch if s not in {*_OFTEN, *_WHEN_RUN, *_WHEN_READ, *_ONLY_REFUSING})
+# What Chainsaw most often refuses a rule for comes first: each is tried by loading the rule without it.
+_REFUSING: Final = (
+    Switch.FEW_MODIFIERS,
+    Switch.KEYWORDS,
+    Switch.DESCRIPTION,
+    *(switch for switch in Switch if switch not in {Switch.FEW_MODIFIERS, Switch.KEYWORDS, Switch.DESCRIPTION}),
+)
+_SECURITY_PROVIDER: Final = "Microsoft-Windows-Security-Auditing"
+# What Windows itself writes as numbers, so that a number in a rule means the same to both.
+_ALWAYS_NUMBERS: Final = frozenset({"EventID", "EventRecordID", "Level"})
+_LIKE_A_TYPE: Final = re.compile(r"[-+]?[0-9]+(?:\.[0-9]*)?\Z|true\Z|false\Z")
+_NAMED_MODIFIERS: Final = re.compile(r"unsupported modifiers - (.+)")
+
+
+def load_as_chainsaw(text: str, path: Path) -> list[LoadedRule]:
+    """The rules of a file's text as Chainsaw loads them, without the documents that it ignores."""
+    return [
+        one
+        for one in parse_switched_text(text, path, CHAINSAW)
+        if one.rule is not None or "ignored" not in (one.reason or "")
+    ]
+
+
+def check_refusal(loaded: LoadedRule, text: str, document: Any) -> Iterator[Finding]:
+    """Finds that Chainsaw does not load the rule, with its own reason, and the switch behind it."""
+    if loaded.rule is not None:
+        return
+    switch = next((s for s in _REFUSING if _loads(text, loaded, CHAINSAW - {s})), None)
+    because = f": {switch.value}" if switch else ""
+    name = f" [{switch.label}]" if switch else ""
+    yield found("chainsaw-refused", f"{loaded.reason}{because}{name}", _refused_at(loaded.reason or "", document))
+
+
+def _loads(text: str, refused: LoadedRule, on: frozenset[Switch]) -> bool:
+    return any(
+        one.rule is not None and one.meta.id == refused.meta.id for one in parse_switched_text(text, refused.path, on)
+    )
+
+
+def _refused_at(reason: str, document: Any) -> Place:
+    detection = document.get("detection") if isinstance(document, dict) else None
+    if not isinstance(detection, dict):
+        return ()
+    named = _NAMED_MODIFIERS.search(reason)
+    wanted = frozenset(named[1].split(", ")) if named else frozenset()
+    for name, body in detection.items():
+        for i, part in enumerate(body if isinstance(body, list) else [body]):
+            for key in part if isinstance(part, dict) else ():
+                if not wanted.isdisjoint(str(key).split("|")[1:]):
+                    inner: Place = (i, str(key)) if isinstance(body, list) else (str(key),)
+                    return ("detection", str(name), *inner)
+    return ("detection", "condition") if "condition" in reason else ("detection",)
+
+
+def check_differences(rule: Rule, loaded: LoadedRule) -> Iterator[Finding]:
+    """Names the switches that a rule touches, one finding for all of them."""
+    if loaded.rule is None or not isinstance(loaded.rule.program, Program):
+        return
+    program = loaded.rule.program
+    reasons = {switch: switch.value for switch in touched(loaded.rule, program)}
+    unmapped = _unmapped_fields(program.tree)
+    if unmapped:
+        reasons[Switch.FIELD_MAPPING] = f"its mapping lacks {', '.join(unmapped)}"
+    if _selects_otherwise(rule.logsource, program):
+        reasons[Switch.PRECONDITIONS] = Switch.PRECONDITIONS.value
+    if program.title in chainsaw_mapping().excluded_titles:
+        reasons[Switch.EXCLUSIONS] = Switch.EXCLUSIONS.value
+    for switch in _when_run(program.tree, frozenset(), False):
+        reasons[switch] = switch.value
+    if reasons:
+        told = "; ".join(f"{reasons[switch]} [{switch.label}]" for switch in Switch if switch in reasons)
+        yield found("chainsaw-differs", told, ("detection",))
+
+
+def touched(rule: Rule, program: Program) -> frozenset[Switch]:
+    """The switches without which the compiler makes another tree of a rule that Chainsaw loads."""
+    wanted = _plain(program.tree)
+
+    def changes(off: Iterable[Switch]) -> bool:
+        other = compile_detection(
+            program.logsource,
+            rule.document["detection"],
+            CHAINSAW - frozenset(off),
+            program.rule_id,
+            program.title,
+        )
+        return isinstance(other, Refused) or _plain(other.tree) != wanted
+
+    def split(some: tuple[Switch, ...]) -> Iterator[Switch]:
+        if changes(some):
+            if len(some) == 1:
+                yield some[0]
+            else:
+                yield from split(some[: len(some) // 2])
+                yield from split(some[len(some) // 2 :])
+
+    return frozenset(split(_COMPILED))
+
+
+def _plain(tree: Tree) -> Tree:
+    """A tree without marks that change nothing by themselves, joins of joins made one."""
+    if isinstance(tree, FieldCheck):
+        return tree._replace(ascii_case=True, strict=tree.kind != "any" or tree.strict)
+    if isinstance(tree, Negated):
+        return Negated(_plain(tree.part))
+    if isinstance(tree, Join):
+        parts: list[Tree] = []
+        for part in map(_plain, tree.parts):
+            parts += part.parts if isinstance(part, Join) and part.op == tree.op else (part,)
+        return Join(tree.op, tuple(parts))
+    return tree
+
+
+def _fields(tree: Tree) -> Iterator[str]:
+    if isinstance(tree, FieldCheck | FieldTest):
+        if tree.field is not None:
+            yield tree.field
+    elif isinstance(tree, Negated):
+        yield from _fields(tree.part)
+    else:
+        for part in getattr(tree, "parts", ()):
+            yield from _fields(part)
+
+
+def _unmapped_fields(tree: Tree) -> list[str]:
+    mapping = chainsaw_mapping()
+    known = mapping.system.keys() | mapping.event_data
+    return [name for name in dict.fromkeys(_fields(tree)) if name not in known and "." not in name]
+
+
+def _selects_otherwise(logsource: LogSource, program: Program) -> bool:
+    """Whether Chainsaw tries a rule on other events than the taxonomy selects."""
+    selected = chainsaw_mapping().precondition(program.logsource, program.rule_id)
+    if selected is None:
+        return True
+    theirs = {(one.provider, one.event_ids) for one in selected}
+    ours = set()
+    for channel, event_ids, _ in select(logsource).targets:
+        provider = fixed_fields(channel or "", 0).get("Provider_Name", frozenset())
+        ours.add((_SECURITY_PROVIDER if channel == SECURITY else next(iter(provider), channel), event_ids))
+    return ours != theirs
+
+
+def _when_run(tree: Tree, required: frozenset[str], negated: bool) -> Iterator[Switch]:
+    """Switches that work while a rule runs and that something in the tree is for."""
+    if isinstance(tree, FieldCheck | FieldTest):
+        if negated and tree.field is not None and tree.field not in required:
+            yield Switch.MISSING
+        if isinstance(tree, FieldCheck):
+            yield from _of_patterns(tree)
+    elif isinstance(tree, Negated):
+        yield from _when_run(tree.part, required, not negated)
+    elif isinstance(tree, Join | Tied):
+        is_and = isinstance(tree, Tied) or tree.op == "and"
+        there = required
+        if is_and and not negated:
+            there |= {name for part in tree.parts for name in _needed(part)}
+        if is_and and negated and len(set(_fields(tree)) - required) > 1:
+            yield Switch.AND_ORDER
+        for part in tree.parts:
+            yield from _when_run(part, there, negated)
+
+
+def _needed(tree: Tree) -> Iterator[str]:
+    """Fields that are there whenever the tree is True."""
+    if isinstance(tree, FieldCheck):
+        yield tree.field
+    elif isinstance(tree, Tied) or (isinstance(tree, Join) and tree.op == "and"):
+        for part in tree.parts:
+            yield from _needed(part)
+    elif isinstance(tree, Join):
+        yield from frozenset.intersection(*(frozenset(_needed(part)) for part in tree.parts))
+
+
+def _of_patterns(check: FieldCheck) -> Iterator[Switch]:
+    for pattern in check.patterns:
+        if isinstance(pattern, NumberIs | BoolIs):
+            if check.field not in _ALWAYS_NUMBERS:
+                yield Switch.STRICT_TYPES
+        elif isinstance(pattern, Text | Glob):
+            texts = [pattern.text] if isinstance(pattern, Text) else [p for p in pattern.parts if isinstance(p, str)]
+            if check.ascii_case and not all(text.isascii() for text in texts):
+                yield Switch.ASCII_CASE
+            if isinstance(pattern, Text) and _LIKE_A_TYPE.match(pattern.text):
+                yield Switch.STRICT_TYPES
