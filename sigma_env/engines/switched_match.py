@@ -11,6 +11,7 @@ from sigma_env.engines.mapped_fields import mapped_fields
 from sigma_env.engines.patterns import compare
 from sigma_env.engines.possible import Whereabouts
 from sigma_env.engines.switched import Panicked, Prepared, Run, prepare
+from sigma_env.errors import EngineError
 from sigma_env.events.column import Column
 from sigma_env.events.derived import PROCESS_CREATION
 from sigma_env.events.store import EventStore, Partition
@@ -43,13 +44,17 @@ _RANDOM = "Chainsaw's own result is random: {} are tested in an order that diffe
 
 
 def program_of(rule: Rule, on: frozenset[Switch]) -> Program | Refused:
-    """The rule under switches: as it was loaded for them, else made of its document."""
+    """The rule under switches: as it was loaded for them, else made of its document.
+
+    Raises:
+        EngineError: it has neither.
+    """
     program = rule.program
     if isinstance(program, Program) and program.switches == on:
         return program
     detection = rule.document.get("detection")
     if not isinstance(detection, Mapping):
-        return Refused("the rule was loaded without its text; load it for these semantics")
+        raise EngineError(f"the rule '{rule.meta.id}' has no document; load it with load_rules(paths, switches)")
     source = rule.document.get("logsource")
     logsource = written_logsource(source) if Switch.PRECONDITIONS in on else rule.logsource
     return compile_detection(logsource, detection, on, rule.meta.id, rule.meta.title)

@@ -374,3 +374,14 @@ def test_hostile_rules_end_with_a_result() -> None:
     ]
     for on in (CHAINSAW, frozenset({Switch.MISSING}), CHAINSAW - {Switch.OPTIMISER}):
         assert len(NativeEngine(on).match(rules, store)) == len(hostile)
+
+
+def test_the_document_lists_every_switch() -> None:
+    lines = (Path(__file__).parents[2] / "docs" / "switches.md").read_text(encoding="utf-8").splitlines()
+    assert [line for line in lines if line.startswith("| `")] == [f"| `{s.label}` | {s.value} |" for s in Switch]
+
+
+def test_a_rule_without_its_text_is_the_caller_s_fault() -> None:
+    rule = Rule(LogSource("process_creation"), And(()), (), {})
+    with pytest.raises(EngineError, match="has no document"):
+        NativeEngine("chainsaw").match([rule], EventStore.from_documents([event()]))
