@@ -43,6 +43,7 @@ COMMANDS = {
     "match": _Entry("Hunt", "Run Sigma rules on Windows event logs and print every match."),
     "explain": _Entry("Hunt", "Show line by line why a rule matches an event, or why it doesn't."),
     "events": _Entry("Hunt", "Show the events of a log under the field names that rules use."),
+    "agree": _Entry("Hunt", "Show where Chainsaw and the Sigma specification part on rules, and why."),
     "lint": _Entry("Hunt", "Find what is wrong with rules, or will surprise, before they run."),
     "play": _Entry("Learn", "Let built-in agents, or you, answer tasks and see the rewards."),
     "tasks": _Entry("Learn", "List the tasks of a dataset, or show one."),
