@@ -13,3 +13,4 @@ lock() { # file, then options
 lock base.txt "$@"
 # The constraint keeps the two from drifting apart: what runs for users is what is tested.
 lock dev.txt --extra dev --constraint requirements/base.txt "$@"
+lock lint.txt --extra lint --constraint requirements/dev.txt "$@"

@@ -79,7 +79,7 @@ def check_yaml(root: Node, document: Any) -> Iterator[Finding]:
     if node is None:
         return
     for scalar, value, at in scalars(node, detection, ("detection",)):
-        if len(at) > 2 and scalar.style is None and not _is_compared(at) and _read_otherwise(scalar, value):
+        if len(at) > 2 and not scalar.style and not _is_compared(at) and _read_otherwise(scalar, value):
             shown = str(value).lower() if isinstance(value, bool) else number_text(value)
             yield found("yaml-value", f"{scalar.value} without quotes is {shown}", at, f"write '{scalar.value}'")
 
