@@ -10,14 +10,16 @@ import sys
 
 from benchmarks.memory import varied
 from sigma_env.env import SigmaRuleEnv
+from sigma_env.sigma.regex import _kept
 from sigma_env.tasks.dataset import Dataset
 from sigma_env.tasks.reference import reference_answer
 from tests.small import NAME
 
 
 def kept() -> int:
-    """Blocks that Python's allocator has in use once every functools cache of ours is empty."""
+    """Blocks that Python's allocator has in use once every bounded cache of ours is empty."""
     gc.collect()
+    _kept.clear()
     for thing in gc.get_objects():
         if isinstance(thing, functools._lru_cache_wrapper) and str(thing.__module__).startswith("sigma_env"):
             thing.cache_clear()

@@ -79,6 +79,12 @@ class _Kept:
                     self._total -= forgotten.programsize
         return program
 
+    def clear(self) -> None:
+        """Forget all of them."""
+        with self._lock:
+            self._programs.clear()
+            self._total = 0
+
 
 _kept: Final = _Kept(entries=512, instructions=40_000)
 
