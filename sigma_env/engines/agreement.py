@@ -49,6 +49,8 @@ _WHEN_RUN: Final = frozenset(
 """Switches that act when a rule is run, so that its program does not show them."""
 
 _ENGINES_KEPT: Final = 256
+_INERT: Final = frozenset({Switch.EXCLUSIONS})
+"""The specification's meaning without its parser, which refuses more: this switch can only end a rule that runs."""
 _ABSENT: Final = "with this meaning the file does not hold this rule"
 
 
@@ -321,7 +323,12 @@ class _Search:
         self._outcomes: dict[Switches, Outcome] = {SIGMA: compared.sigma}
 
     def smallest(self) -> Switches | None:
-        """One switch, else two, else a set of which none can be left out; None if not even all suffice."""
+        """One switch, else two, else a set of which none can be left out; None if not even all suffice.
+
+        None is needed where only the specification's parser refuses the rule, and what it means is the same.
+        """
+        if isinstance(self._outcomes[SIGMA], Unsupported) and self._suffices(_INERT):
+            return SIGMA
         singles = [frozenset({switch}) for switch in self.every]
         found = self._first(singles)
         if found is not None:
@@ -352,14 +359,11 @@ class _Search:
         return on
 
     def _is_relevant(self, switch: Switch) -> bool:
-        """Whether the rule is another one with this switch alone than with none, or without it alone than with all.
-
-        No switch alone is not the same as the specification's parser; one that does nothing here stands for it.
-        """
+        """Whether the rule is another one with this switch alone than with none, or without it than with all."""
         if switch in _WHEN_RUN:
             return True
         everything = frozenset(self.every)
-        none = self._made({Switch.EXCLUSIONS})
+        none = self._made(_INERT)
         return self._made({switch}) != none or self._made(everything - {switch}) != self._made(everything)
 
     def _made(self, on: Iterable[Switch]) -> object:
