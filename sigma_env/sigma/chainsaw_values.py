@@ -210,7 +210,7 @@ def _not_text(field: str, names: tuple[str, ...], written: Any, on: frozenset[Sw
         return _Single("bool", BoolIs(written))
     if isinstance(written, int | float):
         if isinstance(written, int) and not _LEAST <= written < -_LEAST:
-            written = float(written)
+            written = float(str(written))  # infinite, where float(int) raises
         return _Single("number", NumberIs("eq", written))
     return _Single("text", Text("equals", str(written).lower()), Switch.STRICT_TYPES in on)
 

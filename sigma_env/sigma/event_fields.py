@@ -44,6 +44,11 @@ def system_fields() -> frozenset[str]:
     return _table().system
 
 
+def process_creation_aliases() -> frozenset[str]:
+    """Names that stand for a Security 4688's own under the category process_creation."""
+    return _table().process_creation_in_4688
+
+
 @lru_cache(maxsize=2048)
 def fields_of(channel: str, event_id: int, provider: str, category: str | None = None) -> frozenset[str] | None:
     """The fields that events of a type may have, by the names that rules use; None if that is not known.

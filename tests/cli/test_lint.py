@@ -13,7 +13,7 @@ from sigma_env.sigma.lint.checks import CHECKS
 
 Output = pytest.CaptureFixture[str]
 
-SOUND = r"""title: Whoami
+SOUND = """title: Whoami
 id: 5a1b2c3d-0000-4000-8000-000000000001
 description: Somebody asks who they are.
 logsource:
@@ -21,11 +21,11 @@ logsource:
   product: windows
 detection:
   selection:
-    Image|endswith: '\whoami.exe'
+    CommandLine|contains: 'whoami'
   condition: selection
 """
-TYPO = SOUND.replace("Image|endswith", "Imag|endswith").replace("000001", "000002").replace("Whoami", "A typo")
-NOTED = SOUND.replace(r"'\whoami.exe'", "'É'").replace("000001", "000003").replace("Whoami", "A letter")
+TYPO = SOUND.replace("CommandLine|contains", "Imag|endswith").replace("000001", "000002").replace("Whoami", "A typo")
+NOTED = SOUND.replace("'whoami'", "'É'").replace("000001", "000003").replace("Whoami", "A letter")
 
 
 @pytest.fixture

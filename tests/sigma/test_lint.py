@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,11 +17,13 @@ from sigma_env.sigma.limits import RULE_LIMITS
 from sigma_env.sigma.lint.chainsaw import _refused_at, load_as_chainsaw, touched
 from sigma_env.sigma.lint.checks import CHECKS, Finding, Level, is_check
 from sigma_env.sigma.lint.constraints import contradiction, demands
+from sigma_env.sigma.lint.places import line_and_column
 from sigma_env.sigma.lint.pysigma import PySigmaChecks
 from sigma_env.sigma.lint.run import lint, lint_text
 from sigma_env.sigma.modifiers import make_value, parse_chain
 from sigma_env.sigma.rule import FieldTest
 from sigma_env.sigma.switches import Switch
+from tests.sigma.mutations import Mutator
 
 PROCESS = "{category: process_creation, product: windows}"
 SECURITY = "{service: security, product: windows}"
@@ -351,8 +354,13 @@ def test_the_switches_that_a_rule_touches(detection: str, label: str) -> None:
 
 
 def test_a_plain_rule_touches_no_switch() -> None:
-    assert labels(r"s: {Image|endswith: '\a.exe', EventID: 1}" + "\ncondition: s") == set()
-    assert labels("s: {Image: x}\nf: {Image: '*y'}\ncondition: s and not f") == set()
+    assert labels("s: {CommandLine|endswith: 'a.exe', EventID: 1}\ncondition: s") == set()
+    assert labels("s: {CommandLine: x}\nf: {CommandLine: '*y'}\ncondition: s and not f") == set()
+
+
+def test_chainsaw_does_not_find_the_aliases_of_4688() -> None:
+    assert labels("s: {Image: x}\ncondition: s") == {"field-mapping"}
+    assert labels("s: {ImageLoaded: x, Image: y}\ncondition: s", "{category: image_load, product: windows}") == set()
 
 
 def test_the_same_text_means_other_events_under_a_logsource_that_chainsaw_does_not_know() -> None:
@@ -397,6 +405,24 @@ def test_a_file_that_is_no_yaml_is_found_at_its_line(tmp_path: Path) -> None:
 def test_a_path_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(RulesNotFound):
         lint([tmp_path / "nothing"])
+
+
+@pytest.mark.parametrize("value", [".inf", "-.inf", ".nan", "9" * 400])
+def test_numbers_beyond_all_bounds_are_findings(value: str) -> None:
+    assert "invalid-rule" in one_of("ProcessId", value) or value.isdecimal()
+
+
+def test_mutated_rules_are_linted_without_a_fault() -> None:
+    mutator = Mutator(7)
+    rule = text_of("s: {Image|endswith: ['a', 'b?'], EventID: 1}\nf: {User: null}\ncondition: s and not 1 of f*")
+    pysigma = PySigmaChecks()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # pySigma warns of what it deprecates
+        for number in range(300):
+            for root, document, found in lint_text(mutator.answer(rule), Path("rule.yml")):
+                if isinstance(document, dict) and "detection" in document:
+                    found += pysigma.check(document, Path("rule.yml"), number)
+                assert all(root is None or min(line_and_column(root, finding.at)) >= 1 for finding in found)
 
 
 def test_hostile_depth_is_a_finding() -> None:

@@ -23,6 +23,7 @@ from sigma_env.sigma.chainsaw_tree import (
     Tied,
     Tree,
 )
+from sigma_env.sigma.event_fields import process_creation_aliases
 from sigma_env.sigma.files import LoadedRule
 from sigma_env.sigma.lint.checks import Finding, Place, found
 from sigma_env.sigma.rule import FieldTest, Glob, LogSource, Rule, Text
@@ -81,6 +82,7 @@ _REFUSING: Final = (
     Switch.DESCRIPTION,
     *(switch for switch in Switch if switch not in {Switch.FEW_MODIFIERS, Switch.KEYWORDS, Switch.DESCRIPTION}),
 )
+_PROCESS_CREATION: Final = "process_creation"
 _SECURITY_PROVIDER: Final = "Microsoft-Windows-Security-Auditing"
 # What Windows itself writes as numbers, so that a number in a rule means the same to both.
 _ALWAYS_NUMBERS: Final = frozenset({"EventID", "EventRecordID", "Level"})
@@ -137,6 +139,8 @@ def check_differences(rule: Rule, loaded: LoadedRule) -> Iterator[Finding]:
     unmapped = _unmapped_fields(program.tree)
     if unmapped:
         reasons[Switch.FIELD_MAPPING] = f"its mapping lacks {', '.join(unmapped)}"
+    elif rule.logsource.category == _PROCESS_CREATION and (own := _only_in_sysmon(program.tree)):
+        reasons[Switch.FIELD_MAPPING] = f"it finds {', '.join(own)} in Sysmon's events only, not in Security 4688"
     if _selects_otherwise(rule.logsource, program):
         reasons[Switch.PRECONDITIONS] = Switch.PRECONDITIONS.value
     if program.title in chainsaw_mapping().excluded_titles:
@@ -202,6 +206,11 @@ def _unmapped_fields(tree: Tree) -> list[str]:
     mapping = chainsaw_mapping()
     known = mapping.system.keys() | mapping.event_data
     return [name for name in dict.fromkeys(_fields(tree)) if name not in known and "." not in name]
+
+
+def _only_in_sysmon(tree: Tree) -> list[str]:
+    aliases = process_creation_aliases()
+    return [name for name in dict.fromkeys(_fields(tree)) if name in aliases]
 
 
 def _selects_otherwise(logsource: LogSource, program: Program) -> bool:

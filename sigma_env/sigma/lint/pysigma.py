@@ -45,15 +45,13 @@ class PySigmaChecks:
         """
         try:
             rule = self._rule.from_dict(document, source=self._location(path))
+            self._places[id(rule)] = (rule, path, number)
+            issues = [issue for validator in self._validators for issue in validator.validate(rule)]
         except Exception as error:  # of its many kinds each says what is wrong with the rule
-            yield Finding(
-                f"{PYSIGMA}/load", Level.WARNING, f"pySigma does not load the rule: {error}", "mend that part"
-            )
+            message = f"pySigma does not load the rule: {error}"
+            yield Finding(f"{PYSIGMA}/load", Level.WARNING, message, "mend that part")
             return
-        self._places[id(rule)] = (rule, path, number)
-        for validator in self._validators:
-            for issue in validator.validate(rule):
-                yield _finding(issue)
+        yield from map(_finding, issues)
 
     def finish(self) -> Iterator[tuple[Path, int, Finding]]:
         """What is found of several rules together: file, document and finding, once for each rule."""

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from yaml.nodes import Node, ScalarNode
 
+from sigma_env.sigma.errors import InvalidRule
 from sigma_env.sigma.lint.checks import Finding, Place, found
 from sigma_env.sigma.lint.constraints import exact_texts
 from sigma_env.sigma.lint.places import Placed, scalars
@@ -92,7 +93,12 @@ def _is_compared(at: Place) -> bool:
 def _read_otherwise(scalar: ScalarNode, value: Any) -> bool:
     if isinstance(value, bool):
         return scalar.value.lower() not in _BOOLEANS
-    return isinstance(value, int | float) and number_text(value) != scalar.value
+    if not isinstance(value, int | float):
+        return False
+    try:
+        return number_text(value) != str(scalar.value)
+    except InvalidRule:  # the parser refuses the rule for it
+        return False
 
 
 def _equal_text(value: Value) -> str | None:
