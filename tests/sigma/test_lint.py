@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import warnings
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from sigma_env.sigma.lint.run import lint, lint_text
 from sigma_env.sigma.modifiers import make_value, parse_chain
 from sigma_env.sigma.rule import FieldTest
 from sigma_env.sigma.switches import Switch
+from tests.real import Real
 from tests.sigma.mutations import Mutator
 
 PROCESS = "{category: process_creation, product: windows}"
@@ -369,6 +371,11 @@ def test_the_same_text_means_other_events_under_a_logsource_that_chainsaw_does_n
     assert "preconditions" not in labels("s: {Image: x}\ncondition: s")
 
 
+def test_chainsaw_tries_rules_for_security_on_the_audit_provider_only() -> None:
+    assert "preconditions" in labels("s: {EventID: 1102}\ncondition: s", SECURITY)
+    assert "preconditions" not in labels("s: {EventID: 4624}\ncondition: s", SECURITY)
+
+
 def test_the_compiler_is_asked_for_the_switches() -> None:
     text = text_of("a: {Image: x}\nb: {User: y}\nc: {Company: z}\ncondition: a and b or c")
     [loaded] = load_as_chainsaw(text, Path("rule.yml"))
@@ -449,6 +456,26 @@ def test_what_pysigma_cannot_load_is_a_warning() -> None:
     document = {"title": "x", "logsource": {"product": "windows"}, "detection": {"s": {"A": 1}}}
     [finding] = PySigmaChecks().check(document, Path("x.yml"), 0)
     assert (finding.check, finding.level) == ("pysigma/load", Level.WARNING)
+
+
+# ---------------------------------------------------------------- SigmaHQ
+
+
+def test_of_sigmahqs_rules_none_has_an_error_and_few_have_a_warning(real: Real) -> None:
+    linted = lint([real.sigma / "rules" / "windows"])
+    assert linted.rules == 2407
+    counts = Counter(one.finding.check for one in linted.reported if one.finding.level is not Level.NOTE)
+    # Each was looked at: fields and values of ETW, of EDRs and of Windows before Vista, and slips.
+    assert counts == {
+        "chainsaw-refused": 116,
+        "event-id-outside": 5,
+        "idle-filter": 29,
+        "image-without-path": 4,
+        "impossible-value": 2,
+        "no-event-source": 8,
+        "unc-path": 3,
+        "unknown-field": 9,
+    }
 
 
 # ---------------------------------------------------------------- the list of checks

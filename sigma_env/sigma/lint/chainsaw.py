@@ -223,7 +223,26 @@ def _selects_otherwise(logsource: LogSource, program: Program) -> bool:
     for channel, event_ids, _ in select(logsource).targets:
         provider = fixed_fields(channel or "", 0).get("Provider_Name", frozenset())
         ours.add((_SECURITY_PROVIDER if channel == SECURITY else next(iter(provider), channel), event_ids))
-    return ours != theirs
+    return ours != theirs or any(
+        target.channel == SECURITY
+        and _SECURITY_PROVIDER not in fixed_fields(SECURITY, number).get("Provider_Name", frozenset())
+        for target in select(logsource).targets
+        if target.event_ids is None
+        for number in _event_ids(program.tree)
+    )
+
+
+def _event_ids(tree: Tree) -> Iterator[int]:
+    """EventIDs that a rule names: those of the log service itself are another provider's."""
+    if isinstance(tree, FieldCheck):
+        for pattern in tree.patterns if tree.field == "EventID" else ():
+            if isinstance(pattern, NumberIs) and isinstance(pattern.number, int):
+                yield pattern.number
+    elif isinstance(tree, Negated):
+        yield from _event_ids(tree.part)
+    else:
+        for part in getattr(tree, "parts", ()):
+            yield from _event_ids(part)
 
 
 def _when_run(tree: Tree, required: frozenset[str], negated: bool) -> Iterator[Switch]:
