@@ -59,7 +59,7 @@ def agree(
 
       sigma-env agree --rules my.yml --logs evtx --baseline known.json
     """
-    from sigma_env.cli.match import _check_choice, _open_store, _Run
+    from sigma_env.cli.match import _check_choice, _name_losses, _open_store, _Run
 
     _check_choice(engine, "sigma")
     known = {} if baseline is None else _read_baseline(baseline)
@@ -73,6 +73,7 @@ def agree(
         sys.stdout.buffer.write(orjson.dumps(content, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
     else:
         _print_tables(compared)
+    _name_losses([], store)
     if not store.n_events or all(one.verdict == "not_run" for one in compared):
         print(f"sigma-env: {'no rule was run' if store.n_events else 'no event could be read'}", file=sys.stderr)
         raise typer.Exit(1)
@@ -112,6 +113,7 @@ def _print_tables(compared: Sequence[Comparison]) -> None:
     from rich.table import Table
     from rich.text import Text
 
+    from sigma_env.cli._logs import printable
     from sigma_env.engines.agreement import count_causes
 
     # A file or pipe has no width of its own, and a folded table is of no use to a program that reads lines.
@@ -130,7 +132,7 @@ def _print_tables(compared: Sequence[Comparison]) -> None:
     for one in differing:
         cells = (one.meta.title or one.meta.id, _side(one.sigma), _side(one.chainsaw), _cause_text(one.cause))
         # Text, because what stands in a rule is no markup.
-        listed.add_row(*(Text(cell, overflow="fold") for cell in (*cells, one.reason or "")))
+        listed.add_row(*(Text(printable(cell), overflow="fold") for cell in (*cells, one.reason or "")))
     for table in (causes, listed):
         console.print()
         console.print(table, highlight=False)
