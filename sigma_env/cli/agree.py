@@ -59,11 +59,11 @@ def agree(
 
       sigma-env agree --rules my.yml --logs evtx --baseline known.json
     """
-    from sigma_env.cli.match import _check_choice, _name_losses, _open_store, _Run
+    from sigma_env.cli._hunting import Phases, check_choice, name_losses, open_store
 
-    _check_choice(engine, "sigma")
+    check_choice(engine, "sigma")
     known = {} if baseline is None else _read_baseline(baseline)
-    store = _open_store(_Run(), logs)
+    store = open_store(Phases(), logs)
     compared = _compared(rules, store, engine)
     fresh = [one for one in compared if one.is_difference and one.cause is None and not _is_known(one, store, known)]
     if as_json:
@@ -73,7 +73,7 @@ def agree(
         sys.stdout.buffer.write(orjson.dumps(content, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
     else:
         _print_tables(compared)
-    _name_losses([], store)
+    name_losses([], store)
     if not store.n_events or all(one.verdict == "not_run" for one in compared):
         print(f"sigma-env: {'no rule was run' if store.n_events else 'no event could be read'}", file=sys.stderr)
         raise typer.Exit(1)

@@ -93,9 +93,7 @@ def _answer(text: str) -> Rule:
 
 
 def _event(text: str, logs: list[Path]) -> tuple[EventStore, int]:
-    from sigma_env.cli._progress import building
-    from sigma_env.events.build import build
-    from sigma_env.events.logs import LogRoot
+    from sigma_env.cli._logs import open_logs
 
     if not logs:
         parts = text.rsplit(":", 2)
@@ -104,8 +102,7 @@ def _event(text: str, logs: list[Path]) -> tuple[EventStore, int]:
         if path is None:
             raise typer.BadParameter(f"--event: there is no log file {parts[0]}; write FILE:RECORD, or give --logs")
         logs, text = [Path(path)], f"{Path(path).name}{text[len(path) :]}"
-    with building() as progress:
-        store = build([LogRoot(path) for path in logs], progress)
+    store = open_logs(logs)
     return store, store.resolve(text)
 
 

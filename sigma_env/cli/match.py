@@ -4,23 +4,20 @@ from __future__ import annotations
 
 import gc
 import sys
-import time
-from collections.abc import Callable, Iterable
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from sigma_env.cli._hunting import Phases, check_choice, name_losses, open_store
 
+if TYPE_CHECKING:
     from sigma_env.engines.hunt import Hunt, NotRun
     from sigma_env.events.store import EventStore
     from sigma_env.sigma.files import LoadedRule
 
-_REASONS_SHOWN = 10
 _LINES_AT_ONCE = 500
 
 
@@ -75,18 +72,18 @@ def match(
     """
     if jsonl + table + count > 1:
         raise typer.BadParameter("give one of --jsonl, --table and --count")
-    _check_choice(engine, semantics)
+    check_choice(engine, semantics)
     begins, ends = _time(begin, "--from"), _time(end, "--to")
     gc.disable()  # what is made here stays until the end, and collecting it takes as long as matching
-    run = _Run()
+    run = Phases()
     loaded, not_run = _load_rules(run, rules, engine, semantics, level, status, tag, rule_id)
-    store = _open_store(run, logs)
+    store = open_store(run, logs)
     hunted = _hunt(run, engine, semantics, loaded, store, begins, ends)
     with run.phase("output"):
         _print(hunted, "jsonl" if jsonl else "table" if table else "count" if count else None)
     not_run += hunted.not_run
     rules_run = len(hunted.rules) - len(hunted.not_run)
-    _name_losses(not_run, store)
+    name_losses(not_run, store)
     if report is not None:
         _write_report(report, hunted, rules_run, not_run, run)
     if not rules_run or not store.n_events:
@@ -94,33 +91,6 @@ def match(
         raise typer.Exit(1)
     if fail_on_match and hunted.matches:
         raise typer.Exit(3)
-
-
-def _check_choice(engine: str, semantics: str) -> None:
-    from sigma_env.engines.choose import check_engine, check_semantics
-    from sigma_env.errors import OptionError
-
-    try:
-        check_engine(engine)
-    except OptionError as error:
-        raise typer.BadParameter(f"--engine: {error}") from None
-    try:
-        check_semantics(semantics)
-    except OptionError as error:
-        raise typer.BadParameter(f"--semantics: {error}") from None
-
-
-class _Run:
-    """Seconds of each phase."""
-
-    def __init__(self) -> None:
-        self.seconds: dict[str, float] = {}
-
-    @contextmanager
-    def phase(self, name: str) -> Iterator[None]:
-        begin = time.perf_counter()
-        yield
-        self.seconds[name] = round(time.perf_counter() - begin, 4)
 
 
 def _time(text: str | None, option: str) -> datetime | None:
@@ -134,7 +104,7 @@ def _time(text: str | None, option: str) -> datetime | None:
 
 
 def _load_rules(
-    run: _Run,
+    run: Phases,
     paths: list[Path],
     engine: str,
     semantics: str,
@@ -161,21 +131,8 @@ def _lower(values: list[str] | None) -> frozenset[str]:
     return frozenset(value.lower() for value in values or ())
 
 
-def _open_store(run: _Run, logs: list[Path]) -> EventStore:
-    with run.phase("events"):
-        from sigma_env.cli._progress import building
-        from sigma_env.events.build import build
-        from sigma_env.events.logs import LogRoot
-
-        for path in logs:
-            if not path.exists():
-                raise typer.BadParameter(f"--logs: there is no file or folder {path}")
-        with building() as progress:
-            return build([LogRoot(path) for path in logs], progress)
-
-
 def _hunt(
-    run: _Run,
+    run: Phases,
     engine: str,
     semantics: str,
     rules: list[LoadedRule],
@@ -237,25 +194,7 @@ def _print_counts(hunted: Hunt) -> None:
         print(f"{counts[place]}\t{meta.level or '-'}\t{meta.id}\t{meta.title}")
 
 
-def _name_losses(not_run: list[NotRun], store: EventStore) -> None:
-    _name((f"{one.path}: not run: {one.reason}" for one in not_run), len(not_run), "rules were not run")
-    lost = store.unreadable
-    _name(
-        (f"{one.file}{'' if one.position is None else f' at {one.position}'}: not read: {one.reason}" for one in lost),
-        len(lost),
-        "parts of the logs could not be read",
-    )
-
-
-def _name(lines: Iterable[str], count: int, what: str) -> None:
-    for shown, line in enumerate(lines):
-        if shown == _REASONS_SHOWN and sys.stderr.isatty():
-            print(f"… {count - shown:,} more: {count:,} {what}; --report FILE names all", file=sys.stderr)
-            return
-        print(line, file=sys.stderr)
-
-
-def _write_report(path: Path, hunted: Hunt, rules_run: int, not_run: list[NotRun], run: _Run) -> None:
+def _write_report(path: Path, hunted: Hunt, rules_run: int, not_run: list[NotRun], run: Phases) -> None:
     import orjson
 
     content = {
