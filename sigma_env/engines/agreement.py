@@ -20,7 +20,7 @@ from sigma_env.sigma.chainsaw_files import parse_switched_text
 from sigma_env.sigma.chainsaw_tree import Program, Refused
 from sigma_env.sigma.files import LoadedRule, read_rule_file
 from sigma_env.sigma.rule import Meta
-from sigma_env.sigma.switches import CHAINSAW, SIGMA, Switch
+from sigma_env.sigma.switches import CHAINSAW, SIGMA, WHEN_READ, Switch
 
 Outcome: TypeAlias = Matches | Unsupported
 Switches: TypeAlias = frozenset[Switch]
@@ -29,18 +29,7 @@ Progress: TypeAlias = Callable[[str, int, int], None]
 _Key: TypeAlias = tuple[str, int]
 """The id of a rule in a file, and how many rules of this id stand before it."""
 
-OF_FILES: Final = frozenset(
-    {
-        Switch.CORRELATIONS,
-        Switch.COLLECTIONS,
-        Switch.DESCRIPTION,
-        Switch.HEADER_TYPES,
-        Switch.YAML_CORE,
-        Switch.DOCUMENT_SPLIT,
-        Switch.WHOLE_FILE,
-        Switch.EXCLUSIONS,
-    }
-)
+OF_FILES: Final = WHEN_READ | {Switch.EXCLUSIONS}
 """What is decided by a rule's file and header; the engine that runs the real program writes both anew."""
 
 _WHEN_RUN: Final = frozenset(

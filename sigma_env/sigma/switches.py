@@ -72,6 +72,19 @@ CHAINSAW: Final = frozenset(Switch)
 
 BY_NAME: Final = {"sigma": SIGMA, "chainsaw": CHAINSAW}
 
+WHEN_READ: Final = frozenset(
+    {
+        Switch.CORRELATIONS,
+        Switch.COLLECTIONS,
+        Switch.DESCRIPTION,
+        Switch.HEADER_TYPES,
+        Switch.YAML_CORE,
+        Switch.DOCUMENT_SPLIT,
+        Switch.WHOLE_FILE,
+    }
+)
+"""What is decided by a rule's file and header, before its detection is compiled."""
+
 
 def switches_of(labels: Iterable[str]) -> frozenset[Switch]:
     """The switches of these labels.

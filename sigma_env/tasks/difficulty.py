@@ -6,7 +6,7 @@ from sigma_env.engines.base import Matches
 from sigma_env.engines.native import NativeEngine
 from sigma_env.events.store import EventStore
 from sigma_env.sigma.rule import FieldTest, Rule
-from sigma_env.tasks.tree import field_tests
+from sigma_env.sigma.tree import field_tests
 from sigma_env.tasks.truth import Truth
 
 

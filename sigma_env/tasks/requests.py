@@ -5,8 +5,8 @@ from typing import Final
 
 from sigma_env.sigma.rule import Meta, Regex, Rule, Value
 from sigma_env.sigma.text import parse_text
+from sigma_env.sigma.tree import field_tests
 from sigma_env.tasks.task import MAX_REQUEST
-from sigma_env.tasks.tree import field_tests
 
 _FENCED: Final = re.compile(r"^[ \t]*(```|~~~).*?(?:^[ \t]*\1[^\n]*$|\Z)", re.MULTILINE | re.DOTALL)
 _LINK: Final = re.compile(r"\[([^\]\n]*)\]\(\s*[a-z]+://[^)\s]*\s*\)", re.IGNORECASE)

@@ -15,7 +15,7 @@ from sigma_env.engines.native import NativeEngine, evaluate
 from sigma_env.events.column import pack_bits
 from sigma_env.events.store import EventStore, Partition
 from sigma_env.sigma.rule import And, Exists, FieldRef, FieldTest, Node, Not, Null, Rule, Selection, Value
-from sigma_env.tasks.tree import fields_of
+from sigma_env.sigma.tree import fields_of
 
 
 class Bounds(NamedTuple):

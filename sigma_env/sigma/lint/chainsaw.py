@@ -27,7 +27,7 @@ from sigma_env.sigma.event_fields import process_creation_aliases
 from sigma_env.sigma.files import LoadedRule
 from sigma_env.sigma.lint.checks import Finding, Place, found
 from sigma_env.sigma.rule import FieldTest, Glob, LogSource, Rule, Text
-from sigma_env.sigma.switches import CHAINSAW, Switch
+from sigma_env.sigma.switches import CHAINSAW, WHEN_READ, Switch
 from sigma_env.sigma.taxonomy import SECURITY, fixed_fields, select
 
 # Those that work while a rule runs, or mark each test of a text.
@@ -40,18 +40,6 @@ _WHEN_RUN: Final = frozenset(
         Switch.PRECONDITIONS,
         Switch.FIELD_MAPPING,
         Switch.EXCLUSIONS,
-    }
-)
-# Those that have a say before the detection is compiled.
-_WHEN_READ: Final = frozenset(
-    {
-        Switch.CORRELATIONS,
-        Switch.COLLECTIONS,
-        Switch.DESCRIPTION,
-        Switch.HEADER_TYPES,
-        Switch.YAML_CORE,
-        Switch.DOCUMENT_SPLIT,
-        Switch.WHOLE_FILE,
     }
 )
 # Those that can only keep a rule from loading.
@@ -74,7 +62,7 @@ _OFTEN: Final = (
     Switch.INNER_WILDCARDS,
     Switch.PRESENT_NULL,
 )
-_COMPILED: Final = _OFTEN + tuple(s for s in Switch if s not in {*_OFTEN, *_WHEN_RUN, *_WHEN_READ, *_ONLY_REFUSING})
+_COMPILED: Final = _OFTEN + tuple(s for s in Switch if s not in {*_OFTEN, *_WHEN_RUN, *WHEN_READ, *_ONLY_REFUSING})
 # What Chainsaw most often refuses a rule for comes first: each is tried by loading the rule without it.
 _REFUSING: Final = (
     Switch.FEW_MODIFIERS,

@@ -8,6 +8,7 @@ from sigma_env.sigma.lint.places import Placed
 from sigma_env.sigma.lint.selected import Part, demands_of_logsource, known_fields, nearest, parts_of
 from sigma_env.sigma.rule import And, FieldTest, LogSource, Node, Not, Or, Rule, Selection, Text
 from sigma_env.sigma.taxonomy import SECURITY, SYSMON, categories, fixed_fields, select
+from sigma_env.sigma.tree import field_tests
 
 _SHOWN = 3
 # EventIDs of Security were 4096 less: https://learn.microsoft.com, "Security audit events" of Windows Vista.
@@ -23,7 +24,7 @@ def check_fields(rule: Rule, placed: Placed) -> Iterator[Finding]:
     for part in parts_of(rule.condition, outer):
         if isinstance(part.node, Not):
             for idle, reason in _idle(part.node.child, part.required, rule.logsource):
-                tests = list(_tests(idle))
+                tests = list(field_tests(idle))
                 reported.update(map(id, tests))
                 name = f"'{idle.name}'" if isinstance(idle, Selection) else "what is negated"
                 yield found("idle-filter", f"{name} never holds: {reason}", placed.of(tests[0])[:2])
@@ -31,16 +32,6 @@ def check_fields(rule: Rule, placed: Placed) -> Iterator[Finding]:
             reported.add(id(part.node))
             yield from _unknown_field(part, rule.logsource, placed)
             yield from _event_ids(part.node, rule.logsource, placed)
-
-
-def _tests(node: Node) -> Iterator[FieldTest]:
-    if isinstance(node, FieldTest):
-        yield node
-    elif isinstance(node, And | Or):
-        for child in node.children:
-            yield from _tests(child)
-    else:
-        yield from _tests(node.child)
 
 
 def _idle(node: Node, required: tuple[Demand, ...], logsource: LogSource) -> Iterator[tuple[Node, str]]:
