@@ -106,18 +106,21 @@ def semantics() -> Part:
     from sigma_env.engines.native import NativeEngine
     from sigma_env.engines.rule_cache import load_rules
     from sigma_env.events.build import build as build_store
+    from sigma_env.events.store import EventStore
     from sigma_env.sigma.switches import BY_NAME
 
     loaded = {name: load_rules([_sources()[0]], on) for name, on in BY_NAME.items()}
     by_path = {name: {one.path: one.rule for one in rules if one.rule} for name, rules in loaded.items()}
     common = [path for path in by_path["sigma"] if path in by_path["chainsaw"]]
-    store = build_store(_roots())
-    part: Part = {"rules": len(common), "events": store.n_events}
+    part: Part = {"rules": len(common), "events": build_store(_roots()).n_events}
+    engine_of = {name: NativeEngine(name) for name in BY_NAME}
+    for name, engine in engine_of.items():  # what Python itself loads the first time is nobody's
+        engine.match([by_path[name][common[0]]], EventStore.from_documents([{"Channel": "Security", "EventID": 1}]))
     with settled():
-        for name in BY_NAME:
-            engine, rules = NativeEngine(name), [by_path[name][path] for path in common]
-            part[f"{name}_first_seconds"] = once(lambda e=engine, r=rules: e.match(r, store))  # type: ignore[misc]
-            part[f"{name}_seconds"] = best_of(5, lambda e=engine, r=rules: e.match(r, store))  # type: ignore[misc]
+        for name, engine in engine_of.items():
+            rules, store = [by_path[name][path] for path in common], build_store(_roots())  # each opens the store anew
+            part[f"{name}_first_seconds"] = once(lambda e=engine, r=rules, s=store: e.match(r, s))  # type: ignore[misc]
+            part[f"{name}_seconds"] = best_of(5, lambda e=engine, r=rules, s=store: e.match(r, s))  # type: ignore[misc]
     return part
 
 
@@ -330,6 +333,13 @@ def _rows(parts: dict[str, Part]) -> list[tuple[str, str, str, str]]:
         ("  the first time", f"{r['first_seconds']:.2f} s", "", ""),
         (f"{s['rules']:,} rules with Sigma's meaning", f"{s['sigma_seconds']:.2f} s", "", ""),
         ("  with Chainsaw's", f"{s['chainsaw_seconds']:.2f} s", f"≤ {1.5 * s['sigma_seconds']:.2f} s", ""),
+        ("  with Sigma's, the first time", f"{s['sigma_first_seconds']:.2f} s", "", ""),
+        (
+            "  with Chainsaw's, the first time",
+            f"{s['chainsaw_first_seconds']:.2f} s",
+            f"≤ {1.5 * s['sigma_first_seconds']:.2f} s",
+            "",
+        ),
         ("answer → Score, p50", f"{a['p50_ms']:.2f} ms", "≤ 0.3 ms", f"{a['floor_p50_ms']:.2f} ms YAML in C"),
         ("answer → Score, p95", f"{a['p95_ms']:.2f} ms", "≤ 2 ms", ""),
         ("answers per second, one core", f"{a['per_second']:,.0f}", "≥ 2,000", ""),

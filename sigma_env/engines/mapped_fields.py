@@ -2,12 +2,14 @@
 
 import re
 from collections.abc import Sequence
+from functools import cached_property
+from typing import NamedTuple
 from weakref import WeakKeyDictionary
 
 import numpy as np
 
 from sigma_env.engines.base import bit_positions
-from sigma_env.events.column import SEP, TEXT, Cell, Column, build_parts
+from sigma_env.events.column import TEXT, Cell, Column, build_parts
 from sigma_env.events.store import EventStore, Partition
 from sigma_env.sigma.chainsaw_mapping import Selected, chainsaw_mapping
 
@@ -15,16 +17,79 @@ _SYSTEM, _EVENT_DATA, _USER_DATA = "Event.System.", "Event.EventData.", "Event.U
 _ALIASES = {"Provider": "Provider_Name", "TimeCreated": "TimeCreated_SystemTime"}
 _INTEGER = re.compile(r"[+-]?[0-9]+\Z")
 _LEAST = -(2**63)
+_DOT = "."
 
 
-_mapped: "WeakKeyDictionary[EventStore, list[MappedFields]]" = WeakKeyDictionary()
+_mapped: "WeakKeyDictionary[EventStore, MappedStore]" = WeakKeyDictionary()
 
 
-def mapped_fields(store: EventStore) -> "list[MappedFields]":
-    """What stands for each of a store's partitions."""
+class Seen(NamedTuple):
+    """Events of a partition that a rule is tried on: its number, and the bit set of the rows."""
+
+    partition: int
+    rows: int
+
+
+class MappedStore:
+    """A store where fields are Chainsaw's.
+
+    Attributes:
+        fields: what stands for each partition, in their order.
+    """
+
+    def __init__(self, store: EventStore) -> None:
+        is_log = np.array([not file.name.lower().endswith((".json", ".jsonl")) for file in store.files], np.bool_)
+        read = bool(store.files) and bool(store.files[0].size)  # else the events were given as documents
+        of_event = is_log[store.refs_table.file] if read else np.zeros(store.n_events, np.bool_)
+        self.fields = [MappedFields(p, of_event[p.base : p.base + p.n_rows]) for p in store.partitions]
+
+    def seen(self, selected: Sequence[Selected] | None) -> list[Seen]:
+        """The events that a precondition lets through, of those that have a provider and a time; None lets all."""
+        if selected is None:
+            return [Seen(number, fields.hunted) for number, fields in enumerate(self.fields) if fields.hunted]
+        rows: dict[int, int] = {}
+        for one in selected:
+            for number, of_provider in self._by_provider.get(one.provider, ()):
+                if one.event_ids is None or self.fields[number].partition.event_id in one.event_ids:
+                    rows[number] = rows.get(number, 0) | of_provider
+        return [Seen(number, rows[number]) for number in sorted(rows)]
+
+    @cached_property
+    def _by_provider(self) -> dict[str, list[Seen]]:
+        """The hunted events of each provider: preconditions name some fifty, and most partitions have one."""
+        found: dict[str, list[Seen]] = {}
+        for number, fields in enumerate(self.fields):
+            column = fields.partition.system_column("Provider_Name")
+            if column is not None and fields.hunted:
+                for code in range(column.n_values):
+                    rows = column.rows_with((code,)) & fields.hunted
+                    if rows:
+                        found.setdefault(column.value(code), []).append(Seen(number, rows))
+        return found
+
+    def having(self, field: str) -> int:
+        """Bit set of the partitions that have a field; for a plain name no column is opened."""
+        mapping = chainsaw_mapping()
+        if field in mapping.event_data:
+            return self._with_event_data.get(field, 0)
+        if field not in mapping.system and _DOT not in field:
+            return 0
+        return sum(1 << number for number, fields in enumerate(self.fields) if fields.column(field) is not None)
+
+    @cached_property
+    def _with_event_data(self) -> dict[str, int]:
+        found: dict[str, int] = {}
+        for number, fields in enumerate(self.fields):
+            for name in fields.partition.event_data_names():
+                found[name] = found.get(name, 0) | 1 << number
+        return found
+
+
+def mapped_store(store: EventStore) -> MappedStore:
+    """What stands for a store."""
     known = _mapped.get(store)
     if known is None:
-        known = _mapped[store] = [MappedFields(partition, store) for partition in store.partitions]
+        known = _mapped[store] = MappedStore(store)
     return known
 
 
@@ -36,12 +101,16 @@ class MappedFields:
         hunted: bit set of the events that any rule is tried on: those with a provider and a time.
     """
 
-    def __init__(self, partition: Partition, store: EventStore) -> None:
+    def __init__(self, partition: Partition, last_wins: "np.typing.NDArray[np.bool_]") -> None:
+        """Makes what stands for a partition.
+
+        Args:
+            partition: the events.
+            last_wins: bool, shape (rows,): of which events only the last of several elements of a name counts.
+        """
         self.partition = partition
         self._known: dict[str, Column | None] = {}
-        files = store.refs_table.file[partition.base : partition.base + partition.n_rows]
-        is_log = np.array([not file.name.lower().endswith((".json", ".jsonl")) for file in store.files], np.bool_)
-        self._last_wins = is_log[files] if store.files and store.files[0].size else np.zeros(len(files), np.bool_)
+        self._last_wins = last_wins
         self.hunted = self._rows_of_text("Provider_Name") & self._rows_of_text("TimeCreated_SystemTime")
 
     def column(self, field: str, _view: str | None = None) -> Column | None:
@@ -58,19 +127,12 @@ class MappedFields:
         """Every value of the events, as a partition has them: Chainsaw has no keywords."""
         return self.partition.keyword_columns()
 
-    def let_through(self, selected: Sequence[Selected]) -> int:
-        """Bit set of the hunted events that a precondition lets through."""
-        provider = self.partition.system_column("Provider_Name")
-        rows = 0
-        for one in selected:
-            if provider is not None and (one.event_ids is None or self.partition.event_id in one.event_ids):
-                rows |= provider.rows_with(provider.find_all(SEP + one.provider.encode() + SEP, cased=True))
-        return rows & self.hunted
-
     def _rows_of_text(self, name: str) -> int:
         column = self.partition.system_column(name)
         if column is None:
             return 0
+        if not column.parts.kinds.any():
+            return column.rows_filled
         return column.rows_with(np.flatnonzero(column.parts.kinds == TEXT).tolist())
 
     def _find(self, field: str) -> Column | None:

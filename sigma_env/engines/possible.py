@@ -1,8 +1,7 @@
 """In which partitions a program can match at all: most rules name fields that few of them have."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
-from sigma_env.engines.leaves import Fields
 from sigma_env.sigma.chainsaw_tree import Count, FieldCheck, Join, Negated, NumberIs, Panic, Tied, Tree
 
 _FIELDS_KEPT = 2_048
@@ -12,15 +11,13 @@ class Whereabouts:
     """Which partitions have a field, as bit sets of their numbers.
 
     Args:
-        fields: of each partition.
+        having: the partitions that have a field.
         event_ids: of each partition.
-        view: category of the rules that ask, for fields that depend on it.
     """
 
-    def __init__(self, fields: Sequence[Fields], event_ids: Sequence[int], view: str | None) -> None:
-        self._fields = fields
-        self._view = view
-        self._everywhere = (1 << len(fields)) - 1
+    def __init__(self, having: Callable[[str], int], event_ids: Sequence[int]) -> None:
+        self._having = having
+        self._everywhere = (1 << len(event_ids)) - 1
         self._with_id: dict[int, int] = {}
         for number, event_id in enumerate(event_ids):
             self._with_id[event_id] = self._with_id.get(event_id, 0) | 1 << number
@@ -62,11 +59,7 @@ class Whereabouts:
         if found_at is None:
             if len(self._known) >= _FIELDS_KEPT:
                 self._known.clear()
-            found_at = 0
-            for number, fields in enumerate(self._fields):
-                if fields.column(check.field, self._view) is not None:
-                    found_at |= 1 << number
-            self._known[check.field] = found_at
+            found_at = self._known[check.field] = self._having(check.field)
         return found_at
 
 

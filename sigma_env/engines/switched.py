@@ -15,7 +15,7 @@ from sigma_env.engines.patterns import codes_of, compare, few_candidates, requir
 from sigma_env.engines.plan import Leaf, needle_of, plan_of
 from sigma_env.errors import EngineError
 from sigma_env.events.column import BOOL, FLOAT, INT, TEXT, Column
-from sigma_env.sigma.chainsaw_regex import unicode_form
+from sigma_env.sigma.chainsaw_regex import in_class, unicode_form
 from sigma_env.sigma.chainsaw_tree import (
     TEXT_CLASSES,
     BoolIs,
@@ -296,7 +296,9 @@ def _beyond_ascii(column: Column) -> frozenset[int]:
     """Codes of the values with letters whose case a search without regard to case ignores and Chainsaw does not."""
     known: frozenset[int] | None = column.__dict__.get("beyond_ascii")
     if known is None:
-        known = frozenset(code for code in range(column.n_values) if not column.value(code).isascii())
+        known = frozenset[int]()
+        if not column.is_ascii:
+            known = frozenset(code for code in range(column.n_values) if not column.value(code).isascii())
         column.__dict__["beyond_ascii"] = known
     return known
 
@@ -312,7 +314,7 @@ def _holds(pattern: Text, column: Column, code: int) -> bool:
     return value.endswith(text) if pattern.op == "endswith" else text in value
 
 
-_UNICODE_CLASS: Final = re.compile(r"\\[dwsDWS]")
+_UNICODE_CLASS: Final = re.compile(r"\\([dwsDWS])")
 
 
 def _pattern_codes(pattern: Pattern, column: Column, among: set[int] | None) -> Sequence[int]:
@@ -322,17 +324,37 @@ def _pattern_codes(pattern: Pattern, column: Column, among: set[int] | None) -> 
 def _regex_codes(pattern: Regex, column: Column, among: set[int] | None) -> list[int]:
     """Codes of the values that an expression accepts; its Unicode form is only looked at where ASCII's differs."""
     codes = list(codes_of(pattern, column, among))
-    if column.is_ascii or not _UNICODE_CLASS.search(pattern.pattern):
+    classes = {name.lower() for name in _UNICODE_CLASS.findall(pattern.pattern)}
+    if not classes:
         return codes
-    beyond = _beyond_ascii(column)
-    asked: Iterable[int] = beyond if among is None else beyond & among
+    differing = _differing(column)
+    differ = frozenset[int]().union(*(differing[name] for name in classes))
+    if not differ:
+        return codes
+    kept = [code for code in codes if code not in differ]
+    asked: Iterable[int] = differ if among is None else differ & among
     literal = required_literal(pattern.pattern)
-    if len(literal) > 2 and literal.isascii() and not pattern.flags and "(?" not in pattern.pattern.replace("(?:", ""):
+    if literal and literal.isascii() and not pattern.flags and "(?" not in pattern.pattern.replace("(?:", ""):
         asked = column.find_all(literal.lower().encode(), among=asked)
-    kept = [code for code in codes if code not in beyond]
     if not asked:
         return kept
     return kept + list(codes_of(pattern._replace(pattern=unicode_form(pattern.pattern)), column, asked))
+
+
+def _differing(column: Column) -> dict[str, frozenset[int]]:
+    r"""By class, `d`, `w` and `s`, the codes of the values with characters that only Unicode's class has."""
+    known: dict[str, frozenset[int]] | None = column.__dict__.get("differing")
+    if known is None:
+        texts = {code: column.value(code) for code in _beyond_ascii(column)}
+        if b"\x0b" in column.lower:
+            texts |= {code: column.value(code) for code in column.find_any((b"\x0b",))}
+        characters = {char for text in texts.values() for char in set(text) if not char.isascii() or char == "\x0b"}
+        known = column.__dict__["differing"] = {
+            name: frozenset(code for code, text in texts.items() if not some.isdisjoint(text)) if some else frozenset()
+            for name in "dws"
+            for some in [{char for char in characters if in_class(char, name)}]
+        }
+    return known
 
 
 def _only_text(column: Column, codes: Iterable[int]) -> list[int]:

@@ -7,7 +7,7 @@ from weakref import WeakKeyDictionary
 from sigma_env.engines.base import Matches, Unsupported
 from sigma_env.engines.evaluator import Hit
 from sigma_env.engines.leaves import Fields
-from sigma_env.engines.mapped_fields import mapped_fields
+from sigma_env.engines.mapped_fields import mapped_store
 from sigma_env.engines.patterns import compare
 from sigma_env.engines.possible import Whereabouts
 from sigma_env.engines.switched import Panicked, Prepared, Run, prepare
@@ -141,17 +141,14 @@ class SwitchedMatcher:
         selected = chainsaw_mapping().precondition(program.logsource, program.rule_id)
         scopes = known.get(selected)
         if scopes is None:
+            mapped, fields = mapped_store(store), self._fields(store)
             scopes = known[selected] = [
-                (partition, fields, domain, 1 << partition.index)
-                for partition, fields, mapped in zip(
-                    store.partitions, self._fields(store), mapped_fields(store), strict=True
-                )
-                if (domain := mapped.hunted if selected is None else mapped.let_through(selected))
+                (store.partitions[number], fields[number], rows, 1 << number) for number, rows in mapped.seen(selected)
             ]
         return scopes
 
     def _fields(self, store: EventStore) -> Sequence[Fields]:
-        return mapped_fields(store) if Switch.FIELD_MAPPING in self.on else store.partitions
+        return mapped_store(store).fields if Switch.FIELD_MAPPING in self.on else store.partitions
 
     def _whereabouts(self, view: str | None, store: EventStore) -> Whereabouts:
         known = self._where.setdefault(store, {})
@@ -159,7 +156,14 @@ class SwitchedMatcher:
         where = known.get(key)
         if where is None:
             event_ids = [partition.event_id for partition in store.partitions]
-            where = known[key] = Whereabouts(self._fields(store), event_ids, key)
+            if Switch.FIELD_MAPPING in self.on:
+                having = mapped_store(store).having
+            else:
+
+                def having(field: str) -> int:
+                    return sum(1 << p.index for p in store.partitions if p.column(field, key) is not None)
+
+            where = known[key] = Whereabouts(having, event_ids)
         return where
 
 
@@ -167,7 +171,7 @@ def program_hits(program: Program, view: str | None, store: EventStore, row: int
     """The tests by which an event that a program matches does so; nothing from below a negation."""
     partition = store.partition_of(row)
     mapped = Switch.FIELD_MAPPING in program.switches
-    fields: Fields = mapped_fields(store)[partition.index] if mapped else partition
+    fields: Fields = mapped_store(store).fields[partition.index] if mapped else partition
     run = Run(program, view, tied_false=False)
     yield from _hits(program.tree, run, fields, row - partition.base, view)
 

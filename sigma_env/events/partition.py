@@ -1,6 +1,6 @@
 """All events of one (channel, EventID), and which value a field name means in them."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 
 from sigma_env.events.column import Cell, Column
@@ -105,11 +105,21 @@ class Partition:
 
     def event_data_column(self, name: str) -> Column | None:
         """A value of EventData by exactly the name that the events give it, spaces included."""
+        index = self._event_data.get(name)
+        return None if index is None else self._original(index)
+
+    def event_data_names(self) -> Iterable[str]:
+        """The names by which `event_data_column` finds something."""
+        return self._event_data
+
+    @cached_property
+    def _event_data(self) -> Mapping[str, int]:
+        found: dict[str, int] = {}
         for i, info in enumerate(self._infos):
-            spelled = [alias.replace("_", " ") for alias in info.aliases] or [info.name]
-            if name in spelled and not info.system and not info.elsewhere:
-                return self._original(i)
-        return None
+            if not info.system and not info.elsewhere:
+                for name in [alias.replace("_", " ") for alias in info.aliases] or [info.name]:
+                    found.setdefault(name, i)
+        return found
 
     @cached_property
     def _is_4688(self) -> bool:

@@ -1,6 +1,7 @@
 """Rust's regular expressions as RE2's, and the text searches that inner wildcards become."""
 
 import re
+import unicodedata
 from functools import lru_cache
 from typing import Final
 
@@ -35,6 +36,14 @@ def unicode_form(pattern: str) -> str:
     return translated if translated == pattern or _compiles(translated) else pattern
 
 
+def in_class(char: str, name: str) -> bool:
+    r"""Whether a character is in Unicode's `\d`, `\w` or `\s` (name `d`, `w`, `s`), as `unicode_form` writes them."""
+    category = unicodedata.category(char)
+    if name == "s":
+        return category[0] == "Z" or char in "\t\n\x0b\f\r\x85"
+    return category == "Nd" or (name == "w" and (category[0] in "LM" or category in ("Nl", "Pc")))
+
+
 @lru_cache(maxsize=256)
 def strips_badly(pattern: str) -> bool:
     """Whether an expression is none any more once one `.*` is cut off its beginning and one off its end."""
@@ -44,7 +53,7 @@ def strips_badly(pattern: str) -> bool:
 
 def _compiles(pattern: str) -> bool:
     try:
-        compile_regex(pattern)
+        compile_regex(pattern, "")  # as it is asked for when it is run, so that it is kept once
     except RuleError:
         return False
     return True
