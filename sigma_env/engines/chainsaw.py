@@ -315,7 +315,8 @@ class _Batch:
         if report.found != lines:
             raise EngineError(f"chainsaw hunt counts {report.found} matches, but printed {lines}")
         if report.files != len(self._logs):
-            raise EngineError(f"chainsaw hunt found {report.files} of {len(self._logs)} log files")
+            said = "".join(f"; it says of {file}: {reason}" for file, reason in map(self._named, report.skipped))
+            raise EngineError(f"chainsaw hunt found {report.files} of {len(self._logs)} log files{said[:_SAID]}")
 
 
 def _panics(report: RunReport) -> Unsupported:

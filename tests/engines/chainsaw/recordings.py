@@ -7,10 +7,11 @@ import json
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
+from sigma_env.engines.base import Matches
 from sigma_env.engines.chainsaw import ChainsawEngine
-from sigma_env.engines.chainsaw_binary import ChainsawMissing, find_chainsaw
+from sigma_env.engines.chainsaw_binary import Chainsaw, ChainsawMissing, find_chainsaw
 from sigma_env.engines.chainsaw_process import ProcessLimits
 from sigma_env.events.build import build
 from sigma_env.events.logs import LogRoot
@@ -29,12 +30,17 @@ RULES = {
     "cmd": "same-id/b.yml",
     "never": "none",
     "anylog": "anylog",
+    "attrib": "attrib",
+    "count": "count/count.yml",
     "keyword": "mixed/keyword.yml",
     "windash": "mixed/windash.yml",
     "panic_load": "panic-load/panic.yml",
     "panic_hunt": "panic-hunt/panic.yml",
 }
 """Rules of the recordings: name → file, or folder of one file."""
+
+RENAMED = {"UPPER.EVTX": "sim.evtx", "none.evtx": "truncated.evtx"}
+"""Log files that a recording names: UPPER.EVTX was the other one, none.evtx was none, and is one for the engine."""
 
 
 def names(folder: Path = RUNS) -> list[str]:
@@ -56,13 +62,13 @@ def stdout_of(name: str) -> bytes:
 
 
 def matches_of(name: str) -> dict[str, set[tuple[str, int]]]:
-    """Title → (path, EventRecordID) of each match in a recording with one event to a line."""
+    """Title → (path, EventRecordID) of each event that a recording with one match to a line matches."""
     found: dict[str, set[tuple[str, int]]] = {}
     for line in stdout_of(name).splitlines():
         match = json.loads(line)
-        document = match["document"]
-        record = document["data"]["Event"]["System"]["EventRecordID"]
-        found.setdefault(match["name"], set()).add((document["path"], record))
+        for document in match.get("documents") or [match["document"]]:
+            record = document["data"]["Event"]["System"]["EventRecordID"]
+            found.setdefault(match["name"], set()).add((document["path"], record))
     return found
 
 
@@ -93,7 +99,8 @@ def logs(folder: Path, *files: str) -> EventStore:
     inputs = folder / "inputs"
     inputs.mkdir(exist_ok=True)
     for name in files:
-        (inputs / name).write_bytes(gzip.decompress((INPUTS / f"{name}.gz").read_bytes()))
+        packed = INPUTS / f"{RENAMED.get(name, name)}.gz"
+        (inputs / name).write_bytes(gzip.decompress(packed.read_bytes()))
     return build([LogRoot(inputs)])
 
 
@@ -135,6 +142,26 @@ def replaying(
     return ChainsawEngine(path)
 
 
+def hunt(run: str, *rules: str) -> dict[str, Any]:
+    """The recording that answers `hunt` with these rules."""
+    return {"command": "hunt", "rules": rules, "run": run}
+
+
+def load(run: str, *rules: str) -> dict[str, Any]:
+    """The recording that answers `hunt` with these rules and without logs."""
+    return {"command": "load", "rules": rules, "run": run}
+
+
+def lint(run: str, *rules: str) -> dict[str, Any]:
+    """The recording that answers `lint` of these rules."""
+    return {"command": "lint", "rules": rules, "run": run}
+
+
+def records(store: EventStore, matches: Matches) -> set[tuple[str, int]]:
+    """(file, EventRecordID) of matches."""
+    return {(ref.file, ref.record_id) for ref in store.refs(matches.rows(store))}
+
+
 def calls(engine: ChainsawEngine) -> list[list[str]]:
     """What a replaying program was called with, but for `--version`."""
     lines = (engine.chainsaw.program.parent / "calls.jsonl").read_text(encoding="utf-8").splitlines()
@@ -145,10 +172,31 @@ def misbehaving(folder: Path, text: str, **limits: Any) -> ChainsawEngine:
     return ChainsawEngine(program(folder, text), limits=ProcessLimits(**limits))
 
 
-def real_one() -> bool:
-    """Whether this machine has a real Chainsaw, on PATH or installed."""
+class Maker(Protocol):
+    """Makes the engine; see `replaying`."""
+
+    def __call__(
+        self, folder: Path, answers: Sequence[Mapping[str, Any]], rules: Mapping[str, Rule] | None = None
+    ) -> ChainsawEngine: ...
+
+
+def _real() -> Chainsaw | None:
     try:
-        find_chainsaw()
+        return find_chainsaw()
     except ChainsawMissing:
-        return False
-    return True
+        return None
+
+
+REAL = _real()
+"""The real Chainsaw of this machine, on PATH or installed."""
+KINDS = ["replay"] if REAL is None else ["replay", "real"]
+"""The programs that tests run."""
+
+
+def maker(kind: str) -> Maker:
+    """Makes the engine on the replaying program or on the real one, which must do the same."""
+    if kind == "replay":
+        return replaying
+    assert REAL is not None
+    program, mapping = REAL.program, REAL.mapping
+    return lambda folder, answers, rules=None: ChainsawEngine(program, mapping)  # noqa: ARG005

@@ -1,7 +1,8 @@
 """A stand-in for the Chainsaw program that answers as the real one did: recorded output, streams and exit status.
 
-It is given the rules and log files under names that the engine made up, so it puts these in the place of the recorded
-ones; nothing else is changed. What it was never recorded doing it refuses, with exit status 99.
+A recorded command line is answered byte for byte. The engine's own is answered with the recording that `answers`
+names; as the engine gives rules and log files under names that it made up, these are put in the place of the recorded
+ones, and nothing else is changed. What it was never recorded doing it refuses, with exit status 99.
 
 It runs as a program of its own, and so imports nothing but Python's library. Beside it lies `replay.json`:
 
@@ -9,7 +10,8 @@ It runs as a program of its own, and so imports nothing but Python's library. Be
     rules     name of a rule in the recordings → its detection, by which it is known again
     titles    name of a rule in the recordings → title in the recorded output
     answers   list of {command, rules, run}: which recording answers `hunt`, `load` (hunt without logs) or `lint`, for
-              these rules; `reasons` instead of `run` is a lint that gives these reasons
+              these rules; `reasons` instead of `run` is a lint that gives these reasons; with `repeated`, the recorded
+              number of log files counts some of equal content, which the engine gives once
 """
 
 import gzip
@@ -21,14 +23,19 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 UNRECORDED = 99
+NAMED = re.compile(r"('|does not exist - )([^'\n]*\.(?:evtx|EVTX))")
+"""Where stderr names a log file."""
+LINTED = re.compile(r"^\[!\] /(\w+)\.yml", re.MULTILINE)
+"""Where `lint` names a rule's file."""
 
 
 def main(arguments):
     script = json.loads((HERE / "replay.json").read_text())
     with (HERE / "calls.jsonl").open("a") as calls:
         calls.write(json.dumps(arguments) + "\n")
-    if arguments == ["--version"]:
-        return answer(script, "version", {}, {})
+    for recorded in sorted(Path(script["runs"]).iterdir()):
+        if json.loads((recorded / "run.json").read_text())["argv"][1:] == arguments:
+            return say(recorded, recorded_stdout(recorded), (recorded / "stderr").read_bytes())
     command = "lint" if "lint" in arguments else "hunt"
     if command == "hunt":
         folder = Path(arguments[arguments.index("-s") + 1])
@@ -46,7 +53,7 @@ def main(arguments):
                 for name, reason in one["reasons"].items():
                     print(f"[!] /{given[name]}.yml: {reason}", file=sys.stderr)
                 return 0
-            return answer(script, one["run"], given, paths)
+            return answer(script, one, given, paths)
     print(f"nothing was recorded of {command} with {sorted(given)}", file=sys.stderr)
     return UNRECORDED
 
@@ -62,32 +69,40 @@ def recognised(script, folder):
     return given
 
 
-def answer(script, run, given, paths):
-    folder = Path(script["runs"]) / run
-    packed = folder / "stdout.gz"
-    stdout = gzip.decompress(packed.read_bytes()) if packed.exists() else (folder / "stdout").read_bytes()
+def answer(script, one, given, paths):
+    recorded = Path(script["runs"]) / one["run"]
     titles = {script["titles"][name]: f"sigma-env rule {number}" for name, number in given.items()}
-    for line in stdout.decode().splitlines():
-        if given and line.startswith("{"):
-            line = renamed(line, titles, paths)
-        sys.stdout.write(line + "\n")
-    stderr = (folder / "stderr").read_text()
-    stderr = re.sub(r"'([^'\n]*\.(?:evtx|EVTX))'", lambda found: f"'{link_of(found[1], paths)}'", stderr)
-    if paths:  # a folder may hold one file twice, which the engine gives once
+    lines = recorded_stdout(recorded).split(b"\n")
+    stdout = b"\n".join(renamed(line, titles, paths) if line.startswith(b"{") else line for line in lines)
+    stderr = (recorded / "stderr").read_text()
+    stderr = NAMED.sub(lambda found: f"{found[1]}{link_of(found[2], paths)}", stderr)
+    if one.get("repeated"):
         stderr = re.sub(r"Loaded \d+ forensic", f"Loaded {len(paths)} forensic", stderr)
-    if "lint" in run:
-        stderr = re.sub(
-            r"^\[!\] /(\w+)\.yml", lambda found: f"[!] /{given.get(found[1], found[1])}.yml", stderr, flags=re.M
-        )
-    sys.stderr.write(stderr)
-    return json.loads((folder / "run.json").read_text())["exit"]
+    if one["command"] == "lint":
+        stderr = LINTED.sub(lambda found: f"[!] /{given.get(found[1], found[1])}.yml", stderr)
+    return say(recorded, stdout, stderr.encode())
+
+
+def recorded_stdout(recorded):
+    packed = recorded / "stdout.gz"
+    return gzip.decompress(packed.read_bytes()) if packed.exists() else (recorded / "stdout").read_bytes()
+
+
+def say(recorded, stdout, stderr):
+    sys.stdout.buffer.write(stdout)
+    sys.stdout.flush()
+    sys.stderr.buffer.write(stderr)
+    return json.loads((recorded / "run.json").read_text())["exit"]
 
 
 def renamed(line, titles, paths):
     match = json.loads(line)
+    if "name" not in match:  # an event by itself
+        return line
     match["name"] = titles[match["name"]]
-    match["document"]["path"] = link_of(match["document"]["path"], paths)
-    return json.dumps(match)
+    for document in match.get("documents") or [match["document"]]:
+        document["path"] = link_of(document["path"], paths)
+    return json.dumps(match).encode()
 
 
 def link_of(recorded, paths):
