@@ -1,12 +1,15 @@
 """The native engine with Chainsaw's meaning does what the real program was recorded to do."""
 
 import gzip
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
+from sigma_env.corpora.blobs import load_blobs
+from sigma_env.corpora.catalogue import catalogue
 from sigma_env.engines.native import NativeEngine
 from sigma_env.engines.rule_cache import load_rules
 from sigma_env.events.build import build
@@ -22,6 +25,9 @@ SIGMAHQ = recordings("sigmahq")
 RANDOM = "gen-00872"
 """Its columns tie under a `not`: the program itself gives one of several results, chosen by chance."""
 GROUP = 90
+LOGS = sorted(path for source in catalogue().sources for path in load_blobs(source) if path.endswith(".evtx"))
+"""Every log file of the sources."""
+NOTHING: frozenset[tuple[str, int]] = frozenset()
 
 
 @pytest.fixture(scope="module")
@@ -82,24 +88,88 @@ def sigmahq(real: Real, engine: NativeEngine) -> Mapping[str, Outcome]:
     }
 
 
+class Hits(NamedTuple):
+    """What is matched: the (file, EventRecordID) of each rule, by its path, and the (rule, EventRecordID) of each file.
+
+    Recordings name every file of the sources, the store one of those with equal content: so it is called here.
+    """
+
+    of_rule: Mapping[str, frozenset[tuple[str, int]]]
+    of_log: Mapping[str, frozenset[tuple[str, int]]]
+
+
+def hits(found: Iterable[tuple[str, str, int]]) -> Hits:
+    of_rule: defaultdict[str, set[tuple[str, int]]] = defaultdict(set)
+    of_log: defaultdict[str, set[tuple[str, int]]] = defaultdict(set)
+    for rule, log, record in found:
+        of_rule[rule].add((log, record))
+        of_log[log].add((rule, record))
+    return Hits(*({key: frozenset(values) for key, values in one.items()} for one in (of_rule, of_log)))
+
+
 @pytest.fixture(scope="module")
-def file_numbers(real: Real) -> Mapping[str, int]:
-    """Number of the stored file by each name that its content has."""
-    return {name: i for i, file in enumerate(real.store.files) for name in (file.name, *file.aliases)}
+def stored_names(real: Real) -> Mapping[str, str]:
+    """The name in the store of each log file, by every name that its content has."""
+    return {name: file.name for file in real.store.files for name in (file.name, *file.aliases)}
+
+
+@pytest.fixture(scope="module")
+def matched(real: Real, sigmahq: Mapping[str, Outcome]) -> Hits:
+    refs, files = real.store.refs_table, real.store.files
+    return hits(
+        (path, files[refs.file[row]].name, int(refs.record_id[row]))
+        for path, ended in sigmahq.items()
+        for row in ended.matches.rows(real.store)
+    )
+
+
+@pytest.fixture(scope="module")
+def expected(stored_names: Mapping[str, str]) -> Hits:
+    return hits(
+        (recorded["path"], stored_names[log.partition("/")[2]], record)
+        for recorded in SIGMAHQ
+        for log, record in recorded["matches"] or ()
+    )
+
+
+def differences(
+    found: frozenset[tuple[str, int]], wanted: frozenset[tuple[str, int]]
+) -> dict[str, dict[str, list[int]]]:
+    """The records that are missing and too many, by log file or rule; empty if there are none."""
+    told: dict[str, dict[str, list[int]]] = {}
+    for what, pairs in (("missing", wanted - found), ("too many", found - wanted)):
+        for name, record in sorted(pairs):
+            told.setdefault(name, {}).setdefault(what, []).append(record)
+    return told
+
+
+def test_a_difference_names_rule_log_and_records() -> None:
+    found = hits([("r", "a.evtx", 1), ("r", "a.evtx", 2), ("r", "b.evtx", 5)])
+    wanted = hits([("r", "a.evtx", 2), ("r", "a.evtx", 3), ("q", "b.evtx", 5), ("r", "b.evtx", 5)])
+    assert differences(found.of_rule["r"], wanted.of_rule["r"]) == {"a.evtx": {"missing": [3], "too many": [1]}}
+    assert differences(found.of_log["b.evtx"], wanted.of_log["b.evtx"]) == {"q": {"missing": [5]}}
 
 
 @pytest.mark.parametrize("recorded", SIGMAHQ, ids=lambda recorded: Path(recorded["path"]).name)
-def test_sigmahq(
-    recorded: dict[str, Any], real: Real, sigmahq: Mapping[str, Outcome], file_numbers: Mapping[str, int]
+def test_a_sigmahq_rule_on_all_logs(
+    recorded: dict[str, Any], sigmahq: Mapping[str, Outcome], matched: Hits, expected: Hits
 ) -> None:
-    """Recordings name every file of the sources, the store one of those with equal content."""
-    ended = sigmahq[recorded["path"]]
+    path = recorded["path"]
+    ended = sigmahq[path]
     assert ended.outcome == ("evaluated" if recorded["outcome"] == "ran" else recorded["outcome"]), ended.reason
-    refs = real.store.refs_table
-    matched = {(int(refs.file[row]), int(refs.record_id[row])) for row in ended.matches.rows(real.store)}
-    expected = {(file_numbers[file.partition("/")[2]], record_id) for file, record_id in recorded["matches"] or ()}
-    names = [file.name for file in real.store.files]
-    assert {(names[file], number) for file, number in matched} == {(names[file], number) for file, number in expected}
+    assert differences(matched.of_rule.get(path, NOTHING), expected.of_rule.get(path, NOTHING)) == {}
+
+
+@pytest.mark.parametrize("log", LOGS)
+def test_all_sigmahq_rules_on_a_log(log: str, stored_names: Mapping[str, str], matched: Hits, expected: Hits) -> None:
+    name = stored_names[log]
+    assert differences(matched.of_log.get(name, NOTHING), expected.of_log.get(name, NOTHING)) == {}
+
+
+def test_every_log_file_is_a_case(stored_names: Mapping[str, str], expected: Hits) -> None:
+    assert set(LOGS) == set(stored_names)
+    assert len(LOGS) == 1_072
+    assert sum(map(len, expected.of_log.values())) == 1_366
 
 
 def test_sigmahq_reasons(sigmahq: Mapping[str, Outcome]) -> None:
