@@ -1,10 +1,14 @@
 """What a request says of its rule, decided before a word of it is written."""
 
-from typing import Literal, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 from sigma_env.sigma.rule import Rule
 
+MAX_REQUEST: Final = 4_000
+"""Characters of a request, as every task has it."""
+
 PartKind = Literal["logsource", "selection", "condition", "filter", "value", "boundary"]
+Scenario = Literal["default", "ambiguous", "partial_data", "wrong_detail", "broken_log_source"]
 
 
 class Part(NamedTuple):
@@ -13,7 +17,8 @@ class Part(NamedTuple):
     Attributes:
         kind: condition = one line of a selection that must hold; filter = what a `not` excludes; value = one written
             value of a line; boundary = how that value is compared (starts, ends, contains, whole, with case).
-        place: in the rule's words: "selection.Image|endswith", "filter_main_system".
+        place: in the rule's words: "selection.Image|endswith", "filter_main_system"; the second map of a list of
+            maps is "selection[2].Image".
         text: what an answer has to know: the value, or what the line says.
         disclosed: whether the request says it.
     """
@@ -22,6 +27,18 @@ class Part(NamedTuple):
     place: str
     text: str
     disclosed: bool
+
+
+class Outage(NamedTuple):
+    """What a broken log source withholds; the simulator leaves it out of the logs, and the request says so.
+
+    Attributes:
+        channels: channels of which no event arrives.
+        blank_fields: fields that are empty in every event of the rule's logsource.
+    """
+
+    channels: tuple[str, ...] = ()
+    blank_fields: tuple[str, ...] = ()
 
 
 class Plan(NamedTuple):
@@ -33,9 +50,13 @@ class Plan(NamedTuple):
         cut: the reference without what is not disclosed; the reference itself if all is disclosed. Shares its lines
             (FieldTest objects) with the reference wherever they are complete.
         coverage: share of the parts that are disclosed, 0…1.
+        scenario: what is special about the request; "default" if nothing is.
+        outage: in the scenario broken_log_source, what is missing from the logs.
     """
 
     rule: Rule
     parts: tuple[Part, ...]
     cut: Rule
     coverage: float
+    scenario: Scenario = "default"
+    outage: Outage | None = None
