@@ -28,9 +28,7 @@ class _Episode(NamedTuple):
 
 def play(
     dataset: Annotated[str, typer.Argument(help="Name of the dataset.")] = "starter",
-    agent: Annotated[
-        str, typer.Option(help="oracle, one-literal, eventid-only, constant, empty, or all of them.")
-    ] = "all",
+    agent: Annotated[str, typer.Option(help="Name of an agent, or all that make sense on the dataset.")] = "all",
     tasks: Annotated[int, typer.Option(min=0, help="Show the play of so many tasks; the table is about all.")] = 3,
     split: Annotated[
         Literal["train", "validation", "test", "all"], typer.Option(help="Which tasks of the dataset.")
@@ -49,6 +47,11 @@ def play(
       eventid-only  its logsource, and the EventIDs of the true events
       constant      the one answer that earns most if given to every task
       empty         no text at all
+
+    and where the logs cannot show what some tasks ask for:
+
+      never-abstains   the reference itself, there too
+      always-abstains  says so of every task
 
     The table has, for each agent, the mean reward over all tasks, and beside
     it the mean overlap of events (IoU) alone: a rule that only looks in the
@@ -69,16 +72,18 @@ def play(
       sigma-env play --interactive
     """
     from sigma_env.env import SigmaRuleEnv
-    from sigma_env.scoring.agents import AGENT_NAMES, best_constant, make_agent
+    from sigma_env.scoring.agents import ABSTAIN_AGENT_NAMES, AGENT_NAMES, best_constant, make_agent
 
-    if agent != "all" and agent not in AGENT_NAMES:
-        raise typer.BadParameter(f"unknown agent {agent!r}; there is {', '.join(AGENT_NAMES)} and all")
+    known = (*AGENT_NAMES, *ABSTAIN_AGENT_NAMES)
+    if agent != "all" and agent not in known:
+        raise typer.BadParameter(f"unknown agent {agent!r}; there is {', '.join(known)} and all")
     env = SigmaRuleEnv(dataset, None if split == "all" else split, seed=seed)
     if interactive:
         _converse(env)
         return
     playable = env.dataset.playable(env.scorer.engine, None if split == "all" else split)
-    names = AGENT_NAMES if agent == "all" else (agent,)
+    sensible = AGENT_NAMES if all(task.detectable for task in playable) else known
+    names = sensible if agent == "all" else (agent,)
     agents = [make_agent(name, env.scorer, playable) for name in names]
     episodes = _play(env, agents, playable, 0 if as_json else tasks)
     best = best_constant(env.scorer, playable)

@@ -11,20 +11,22 @@ from sigma_env.errors import OptionError
 from sigma_env.scoring.options import weighted
 from sigma_env.scoring.scorer import Scorer
 from sigma_env.scoring.yardstick import Yardstick, run
-from sigma_env.sigma.answer import parse_answer
+from sigma_env.sigma.answer import ABSTENTION, parse_answer
 from sigma_env.sigma.rule import FieldTest, Glob, LogSource, Node, Not, Rule, Selection, Text
 from sigma_env.tasks.reference import reference_answer, reference_rule
 from sigma_env.tasks.rewrite import fenced, to_yaml
 from sigma_env.tasks.task import Task
 
 AGENT_NAMES: Final = ("oracle", "one-literal", "eventid-only", "constant", "empty")
+ABSTAIN_AGENT_NAMES: Final = ("never-abstains", "always-abstains")
+"""Agents that show what abstaining is worth, for datasets in which some task is not detectable."""
 
 
 class Agent(NamedTuple):
     """Answers tasks.
 
     Attributes:
-        name: one of AGENT_NAMES.
+        name: one of AGENT_NAMES or ABSTAIN_AGENT_NAMES.
         about: what it does, for people.
         answer: gives its text for a task.
     """
@@ -46,7 +48,7 @@ def make_agent(name: str, scorer: Scorer, tasks: Sequence[Task]) -> Agent:
     """Makes an agent.
 
     Args:
-        name: one of AGENT_NAMES.
+        name: one of AGENT_NAMES or ABSTAIN_AGENT_NAMES.
         scorer: of the dataset.
         tasks: the tasks that it will be asked; `constant` chooses its answer for them.
 
@@ -54,7 +56,11 @@ def make_agent(name: str, scorer: Scorer, tasks: Sequence[Task]) -> Agent:
         OptionError: there is no such agent.
     """
     if name == "oracle":
-        return Agent(name, "the reference itself", reference_answer)
+        return Agent(name, "the right answer: the reference itself, or the abstention", reference_answer)
+    if name == "never-abstains":
+        return Agent(name, "the reference itself, also where the logs cannot show it", _reference_always)
+    if name == "always-abstains":
+        return Agent(name, "says of every task that the logs cannot show it", lambda _: ABSTENTION)
     if name == "one-literal":
         return Agent(name, "the reference's logsource and its longest text, contained in its field", one_literal)
     if name == "eventid-only":
@@ -65,7 +71,11 @@ def make_agent(name: str, scorer: Scorer, tasks: Sequence[Task]) -> Agent:
         return Agent(name, "the one answer that earns most when it is given to every task", lambda _: best.answer)
     if name == "empty":
         return Agent(name, "no text at all", lambda _: "")
-    raise OptionError(f"unknown agent {name!r}; there is {', '.join(AGENT_NAMES)}")
+    raise OptionError(f"unknown agent {name!r}; there is {', '.join((*AGENT_NAMES, *ABSTAIN_AGENT_NAMES))}")
+
+
+def _reference_always(task: Task) -> str:
+    return fenced(to_yaml(reference_rule(task).document))
 
 
 def one_literal(task: Task) -> str:
@@ -101,7 +111,7 @@ def _literals(node: Node, *, asked_for: bool) -> Iterator[tuple[str | None, str]
 
 def _event_ids_only(yardstick: Yardstick) -> str:
     ids = sorted({event_id for _, event_id in yardstick.check.true_pairs})
-    return _rule(yardstick.reference.logsource, {"EventID": ids[0] if len(ids) == 1 else ids})
+    return _rule(yardstick.reference.logsource, {"EventID": (ids[0] if len(ids) == 1 else ids) if ids else "*"})
 
 
 def _rule(logsource: LogSource, selection: object) -> str:
@@ -112,8 +122,9 @@ def _rule(logsource: LogSource, selection: object) -> str:
 def best_constant(scorer: Scorer, tasks: Sequence[Task]) -> Constant:
     """The answer that earns most if it is given to every task.
 
-    It is sought among: every event of each reference's logsource; there, every event of each EventID that
-    some task's scored true events have; and each reference. Of equally good ones the first is taken.
+    It is sought among: every event of each reference's logsource; there, every event of each EventID that some
+    task's scored true events have; each reference; and, where some task is not detectable, the abstention. Of
+    equally good ones the first is taken.
 
     Args:
         scorer: of the dataset.
@@ -129,6 +140,9 @@ def best_constant(scorer: Scorer, tasks: Sequence[Task]) -> Constant:
         for (answer, rule), matches in zip(runnable, found, strict=True)
         if isinstance(matches, Matches)
     ]
+    if not all(yardstick.detectable for yardstick in yardsticks):
+        share = sum(not yardstick.detectable for yardstick in yardsticks) / len(yardsticks)
+        constants.append(Constant(ABSTENTION, share * scorer.max_reward, share))
     return max(constants, key=lambda constant: constant.reward)
 
 
@@ -142,6 +156,8 @@ def _whole_logsources(yardsticks: Sequence[Yardstick]) -> Iterator[str]:
 def _constant(answer: str, rule: Rule, matches: Matches, yardsticks: Sequence[Yardstick], scorer: Scorer) -> Constant:
     reward = iou = 0.0
     for yardstick in yardsticks:
+        if not yardstick.detectable:
+            continue  # where to abstain is right, no rule earns anything
         components = {
             "yaml_valid": 1.0,
             "logsource_correct": float(yardstick.check.correct(rule.logsource, rule.condition)),

@@ -12,7 +12,7 @@ from sigma_env.scoring.hints import line_hint, yaml_hints
 from sigma_env.scoring.logsource import selects
 from sigma_env.scoring.options import COMPONENTS, weighted
 from sigma_env.scoring.score import Score
-from sigma_env.sigma.answer import Answer
+from sigma_env.sigma.answer import ABSTENTION, Answer
 from sigma_env.sigma.rule import FieldTest, Rule
 
 if TYPE_CHECKING:
@@ -41,7 +41,9 @@ def explain(
     lines = list(_table(score, weights))
     if score.reason:
         lines += ["", f"{score.status}: {score.reason}" if score.status != "ok" else f"Logsource: {score.reason}"]
-    if answer.rule is not None:
+    if not yardstick.detectable:
+        lines += ["", f"The logs cannot show what this task asks for: only `{ABSTENTION}` is right."]
+    elif answer.rule is not None:
         hints = list(islice(yaml_hints(answer.yaml_text or ""), _HINTS_SHOWN))
         lines += ["", *(f"Note: {hint}" for hint in hints)] if hints else []
         if not score.components["logsource_correct"]:

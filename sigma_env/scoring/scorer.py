@@ -86,7 +86,8 @@ class Scorer:
             found = self._yardsticks.get(own.id)  # asked for by the beginning of its id
         if found is None:
             truth = self.dataset.truth(own, self.engine)
-            found = Yardstick(own.id, reference_rule(own), self.dataset.store, truth.true, truth.ignored)
+            rule, store = reference_rule(own), self.dataset.store
+            found = Yardstick(own.id, rule, store, truth.true, truth.ignored, detectable=own.detectable)
             self._yardsticks[own.id] = found
         return found
 

@@ -43,14 +43,14 @@ def validate(scorer: Scorer, tasks: Iterable[Task]) -> Iterator[Checked]:
         EngineError: the engine failed.
     """
     for task in tasks:
-        answers = [(REFERENCE, reference_answer(task)), *equivalents(task)]
+        answers = [(REFERENCE, reference_answer(task)), *(equivalents(task) if task.detectable else ())]
         scores = scorer.score_batch([(task, text) for _, text in answers])
         failures = [
             Failure(task.id, task.source, name, score.reward, _why(score))
             for (name, _), score in zip(answers, scores, strict=True)
             if score.reward != scorer.max_reward
         ]
-        if len(answers) - 1 < FEWEST_EQUIVALENTS:
+        if task.detectable and len(answers) - 1 < FEWEST_EQUIVALENTS:
             why = f"only {len(answers) - 1} equivalents; at least {FEWEST_EQUIVALENTS} are needed"
             failures.append(Failure(task.id, task.source, "equivalents", None, why))
         yield Checked(task, len(answers), tuple(failures))

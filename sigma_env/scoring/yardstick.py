@@ -40,9 +40,20 @@ class Yardstick:
         scored: true events that count, by partition.
         ignored: events that count for nobody, by partition.
         check: judges logsources.
+        detectable: whether the logs can show what is asked for; if not, to say so is the one right answer.
     """
 
-    def __init__(self, task_id: str, reference: Rule, store: EventStore, true: Matches, ignored: Matches) -> None:
+    def __init__(
+        self,
+        task_id: str,
+        reference: Rule,
+        store: EventStore,
+        true: Matches,
+        ignored: Matches,
+        *,
+        detectable: bool = True,
+    ) -> None:
+        self.detectable = detectable
         self.task_id = task_id
         self.reference = reference
         self.store = store
@@ -135,6 +146,8 @@ def _score(
             reason = select(logsource).note or ""
     counts = yardstick.count(matches)
     components = {"yaml_valid": float(is_rule), "logsource_correct": float(in_place), "iou": counts.iou}
+    if not yardstick.detectable:  # then no rule can be right, and to abstain is all that is asked for
+        components = dict.fromkeys(components, float(status == "abstained"))
     reward = weighted(components, weights)
     detail = _Detail(yardstick, answer, matches, weights)
     return Score(yardstick.task_id, reward, components, status, reason, *counts, detail)

@@ -10,9 +10,20 @@ from sigma_env.sigma.parser import parse_rule
 from sigma_env.sigma.rule import LogSource, Rule
 from sigma_env.sigma.yaml import load_mapping
 
-Status: TypeAlias = FaultStatus | Literal["ok"]
-STATUSES: Final[tuple[Status, ...]] = ("no_rule", "bad_yaml", "invalid_rule", "too_complex", "unsupported", "ok")
+Status: TypeAlias = FaultStatus | Literal["ok", "abstained"]
+STATUSES: Final[tuple[Status, ...]] = (
+    "no_rule",
+    "bad_yaml",
+    "invalid_rule",
+    "too_complex",
+    "unsupported",
+    "ok",
+    "abstained",
+)
+ABSTENTION: Final = "not_detectable: true"
+"""The whole answer of one who says that the logs cannot show what is asked for; it may stand in a fenced block."""
 
+_ABSTENTION: Final = re.compile(rf"{ABSTENTION}|(`{{3,}}|~{{3,}})(?:yaml|yml)?[ \t]*\n{ABSTENTION}[ \t]*\n\1")
 _FINAL_CHANNEL: Final = re.compile(r"<\|channel\|>\s*final\b[^<\n]*(?:<\|constrain\|>[^<\n]*)?<\|message\|>")
 _CHANNEL: Final = "<|channel|>"
 _END_OF_MESSAGE: Final = re.compile(r"<\|(?:return|end|call|start|channel)\|>")
@@ -37,7 +48,7 @@ class Answer(NamedTuple):
     """What a text says as an answer.
 
     Attributes:
-        status: "ok", or why there is no rule that can be run.
+        status: "ok", or why there is no rule that can be run: a fault, or that the answer says there can be none.
         rule: The rule if `status` is "ok". If it is "unsupported", what is served of the rule, which
             selects at least its events and is good for its logsource only; None for other documents.
         logsource: The logsource, for "ok" and "unsupported", as far as there is one.
@@ -68,6 +79,8 @@ def parse_answer(text: str, limits: Limits = ANSWER_LIMITS) -> Answer:
     final, fault = final_text(text)
     if final is None:
         return Answer("no_rule", reason=fault)
+    if _ABSTENTION.fullmatch(final.strip()):
+        return Answer("abstained", reason="the answer says that the logs cannot show it", yaml_text=ABSTENTION)
     yaml_text = find_yaml(final)
     if yaml_text is None or not yaml_text.strip():
         reason = "the answer holds no YAML; write the rule in a block that begins with ```yaml and ends with ```"

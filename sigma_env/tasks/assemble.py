@@ -1,13 +1,16 @@
 """Rules, requests and a store → tasks with their truth and split; the same for every dataset."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Final, NamedTuple
 
 from sigma_env.engines.base import Matches, Unsupported
 from sigma_env.engines.native import NativeEngine
+from sigma_env.errors import DatasetError
+from sigma_env.events.ref import EventRef
 from sigma_env.events.store import EventStore
 from sigma_env.sigma.answer import parse_answer
-from sigma_env.sigma.files import LoadedRule
+from sigma_env.sigma.files import LoadedRule, parse_rule_text
 from sigma_env.sigma.rule import Rule
 from sigma_env.sigma.taxonomy import select
 from sigma_env.sigma.tree import field_tests
@@ -36,6 +39,10 @@ class Candidate(NamedTuple):
         persona: who asks.
         licence: of the rule.
         coverage: what the request discloses, as its author knows; None: measure it.
+        scenario: what is special about the request.
+        disclosed: YAML of the disclosed part of the rule; "" if that is all of it.
+        own: the events that were made for the task, of which the true ones count; None if all true ones do.
+        visible: events that the request shows.
     """
 
     source: str
@@ -45,6 +52,10 @@ class Candidate(NamedTuple):
     persona: str = "rule_text"
     licence: str = ""
     coverage: float | None = None
+    scenario: str = "default"
+    disclosed: str = ""
+    own: Matches | None = None
+    visible: tuple[EventRef, ...] = ()
 
 
 class LeftOut(NamedTuple):
@@ -56,12 +67,13 @@ class LeftOut(NamedTuple):
 
 
 class Assembly(NamedTuple):
-    """What became of the candidates; the tasks are sorted by id."""
+    """What became of the candidates; the tasks are sorted by id. `own` holds by task id what `Candidate.own` says."""
 
     tasks: tuple[Task, ...]
     table: TruthTable
     left_out: tuple[LeftOut, ...]
     clusters: tuple[int, ...]
+    own: Mapping[str, Matches]
 
 
 class _Scored(NamedTuple):
@@ -91,17 +103,20 @@ def assemble(
     profiles = [profile(one.candidate.text, one.candidate.request, one.rule, one.truth, store) for one in scored]
     sides = assign(profiles, seed)
     truths: dict[str, Truth] = {}
+    own: dict[str, Matches] = {}
     tasks: list[Task] = []
     for number, (one, side) in enumerate(zip(scored, sides, strict=True)):
         _tell(progress, "rating tasks", number, len(scored))
         task = _task(one, difficulty(one.rule, one.truth, store, engine), side)
         truths[task.id] = one.truth
+        if one.candidate.own is not None:
+            own[task.id] = one.candidate.own
         tasks.append(task)
     _tell(progress, "rating tasks", len(scored), len(scored))
     tasks.sort(key=lambda task: task.id)
     table = TruthTable.of(EngineKey.of(engine), ignored, truths, {})
     sizes = sorted((len(group) for group in clusters(profiles)), reverse=True)
-    return Assembly(tuple(tasks), table, tuple(left_out), tuple(sizes))
+    return Assembly(tuple(tasks), table, tuple(left_out), tuple(sizes), own)
 
 
 def _runnable(candidates: Sequence[Candidate]) -> tuple[list[tuple[Candidate, Rule]], list[LeftOut]]:
@@ -137,7 +152,7 @@ def _score(
     for number, (candidate, rule) in enumerate(runnable):
         _tell(progress, "running rules", number, len(runnable))
         [found] = engine.match([rule], store)
-        truth = Truth(found, ignored.of(rule, found)) if isinstance(found, Matches) and found else None
+        truth = _truth(candidate, rule, found, ignored, engine) if isinstance(found, Matches) and found else None
         reason = why_left_out(found, truth)
         if truth is None or reason is not None:
             kind = "unsupported" if isinstance(found, Unsupported) else "nothing_scored" if found else "no_match"
@@ -148,6 +163,17 @@ def _score(
             scored.append(_Scored(candidate, rule, truth))
     _tell(progress, "running rules", len(runnable), len(runnable))
     return scored
+
+
+def _truth(candidate: Candidate, rule: Rule, found: Matches, ignored: IgnoredEvents, engine: NativeEngine) -> Truth:
+    """The truth of the candidate's task."""
+    disclosed = None
+    if candidate.disclosed:
+        [cut] = parse_rule_text(candidate.disclosed, Path(candidate.source))
+        if cut.rule is None:
+            raise DatasetError(f"{candidate.source}: its disclosed part is no rule: {cut.reason}")
+        disclosed = engine.match_rule(cut.rule, ignored.store)
+    return Truth(found, ignored.of(rule, found, candidate.visible, disclosed=disclosed, own=candidate.own))
 
 
 def _fault_of_answer(candidate: Candidate, rule: Rule, seen: dict[tuple[str, str], str]) -> LeftOut | None:
@@ -168,7 +194,9 @@ def _task(one: _Scored, hardness: float, side: Split) -> Task:
     return Task(
         request=candidate.request,
         persona=candidate.persona,
+        scenario=candidate.scenario,
         reference=candidate.text,
+        disclosed=candidate.disclosed,
         logsource={part: name for part, name in parts.items() if name is not None},
         split=side,
         source=candidate.source,
@@ -176,6 +204,7 @@ def _task(one: _Scored, hardness: float, side: Split) -> Task:
         licence=candidate.licence,
         coverage=coverage(candidate.request, rule) if candidate.coverage is None else candidate.coverage,
         difficulty=hardness,
+        visible=candidate.visible,
         tags=rule.meta.tags,
     )
 

@@ -11,12 +11,12 @@ from sigma_env.engines.base import Engine
 from sigma_env.errors import DatasetError, DatasetNotBuilt, SourceError, StoreError
 from sigma_env.events.logs import LogRoot
 from sigma_env.events.store import EventStore
-from sigma_env.tasks.folder import MANIFEST, dataset_folder, read_dataset
+from sigma_env.tasks.folder import MANIFEST, OWN, dataset_folder, read_dataset
 from sigma_env.tasks.manifest import Manifest
 from sigma_env.tasks.names import STARTER, check_name, how_to_build
 from sigma_env.tasks.task import Split, Task
 from sigma_env.tasks.truth import Truth
-from sigma_env.tasks.truth_table import EngineKey, TruthTable
+from sigma_env.tasks.truth_table import EngineKey, TruthTable, load_own
 
 _log = logging.getLogger(__name__)
 
@@ -114,7 +114,8 @@ class Dataset:
         from filelock import FileLock
 
         fingerprint = self.manifest.store.fingerprint
-        path = dataset_folder(self.name) / key.file_name
+        folder = dataset_folder(self.name)
+        path = folder / key.file_name
         table = TruthTable.load(path, key, fingerprint, self.tasks)
         if table is not None:
             return table
@@ -122,11 +123,11 @@ class Dataset:
             with FileLock(locks_dir() / f"truth-{self.name}-{key.file_name}.lock"):
                 table = TruthTable.load(path, key, fingerprint, self.tasks)  # another process may have been first
                 if table is None:
-                    table = TruthTable.compute(self.tasks, self.store, engine)
+                    table = TruthTable.compute(self.tasks, self.store, engine, load_own(folder / OWN, fingerprint))
                     table.save(path, fingerprint)
         except OSError as error:
             _log.warning("the truth of %s is not kept: %s", self.name, error)
-        return table or TruthTable.compute(self.tasks, self.store, engine)
+        return table or TruthTable.compute(self.tasks, self.store, engine, load_own(folder / OWN, fingerprint))
 
 
 def open_store(manifest: Manifest) -> EventStore:

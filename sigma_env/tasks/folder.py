@@ -4,7 +4,8 @@
       manifest.json   see `Manifest`
       tasks.jsonl     one Task per line, sorted by id
       left_out.jsonl  one {source, reason, detail} per rule that became no task
-      truth-ENGINE-SEMANTICS-VERSION.json  see `TruthTable`; others are added when an engine is first used
+      own.json        of simulated datasets: the events that were made for each task, see `truth_table.save_own`
+  truth-ENGINE-SEMANTICS-VERSION.json  see `TruthTable`; others are added when an engine is first used
 
 The events are not in it: they lie in the cache of event stores, under the manifest's fingerprint.
 """
@@ -24,10 +25,12 @@ from sigma_env.tasks.assemble import Assembly
 from sigma_env.tasks.manifest import FORMAT, Manifest
 from sigma_env.tasks.names import how_to_build
 from sigma_env.tasks.task import Task
+from sigma_env.tasks.truth_table import save_own
 
 MANIFEST: Final = "manifest.json"
 TASKS: Final = "tasks.jsonl"
 LEFT_OUT: Final = "left_out.jsonl"
+OWN: Final = "own.json"
 
 _INDENTED: Final = orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS | orjson.OPT_APPEND_NEWLINE
 
@@ -52,6 +55,8 @@ def write_dataset(manifest: Manifest, assembly: Assembly) -> Path:
         try:
             (new / TASKS).write_bytes(_lines([task.model_dump(mode="json") for task in assembly.tasks]))
             (new / LEFT_OUT).write_bytes(_lines([left._asdict() for left in assembly.left_out]))
+            if assembly.own:
+                save_own(new / OWN, assembly.own, manifest.store.fingerprint)
             assembly.table.save(new / assembly.table.key.file_name, manifest.store.fingerprint)
             (new / MANIFEST).write_bytes(orjson.dumps(manifest.model_dump(mode="json"), option=_INDENTED))
             if target.exists():

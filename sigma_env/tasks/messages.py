@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Final, TypedDict
 
+from sigma_env.sigma.answer import ABSTENTION
 from sigma_env.tasks.task import Task
 
 
@@ -52,10 +53,17 @@ conditions is OR. A list of strings instead of a map searches every value of the
 filter documents."""
 """What every task says before its request."""
 
+ABSTAIN_PROMPT: Final = f"""
+
+The logs may be unable to show what is described, because what would show it is not logged. Then no rule is right: \
+answer with `{ABSTENTION}` and nothing else."""
+"""What tasks that offer to abstain say besides."""
+
 
 def messages(task: Task) -> list[Message]:
     """The chat that asks for the task's rule: a system and a user message, with neither reference nor truth in them."""
-    return [{"role": "system", "content": SYSTEM_PROMPT}, {"role": "user", "content": task.request}]
+    system = SYSTEM_PROMPT + ABSTAIN_PROMPT if task.may_abstain else SYSTEM_PROMPT
+    return [{"role": "system", "content": system}, {"role": "user", "content": task.request}]
 
 
 def prompt_text(chat: Sequence[Message]) -> str:

@@ -11,10 +11,10 @@ from sigma_env.engines.base import Matches, bit_positions
 from sigma_env.events.column import Column, pack_bits
 from sigma_env.events.ref import EventRef
 from sigma_env.events.store import EventStore, Partition
+from sigma_env.events.volatile import volatile_fields
 from sigma_env.sigma.rule import LogSource, Rule
 from sigma_env.sigma.taxonomy import SYSMON, event_types
 from sigma_env.tasks.undecided import UndecidedFinder
-from sigma_env.tasks.volatile import volatile_fields
 
 
 class Truth(NamedTuple):
@@ -38,66 +38,94 @@ class IgnoredEvents:
     """Finds the events that a task ignores, in one store.
 
     Ignored are events that the task shows; events that are undecided for want of a field (`undecided`); Sysmon
-    registry events whose EventType contradicts the reference's category; and, of events that differ only in volatile
-    fields, all but the first, counted apart for those that the reference matches and those that it does not.
+    registry events whose EventType contradicts the reference's category; events that only a part of the reference
+    separates which the request does not disclose; where events were made for the task, true ones that were not; and, of
+    events that differ only in volatile fields, all but the first, counted apart for those that the reference
+    matches and those that it does not.
 
-    Args:
+    Attributes:
         store: the events.
     """
 
     def __init__(self, store: EventStore) -> None:
-        self._store = store
+        self.store = store
         self._undecided = UndecidedFinder(store)
-        self._twins = [twins(partition) for partition in store.partitions]
-        self._repeated = [_repeated(groups) for groups in self._twins]
+        self._twins = [Twins(partition) for partition in store.partitions]
 
     @property
     def common(self) -> Matches:
         """What a task ignores in every partition in which its reference has nothing to say."""
-        return Matches({index: rows for index, rows in enumerate(self._repeated) if rows})
+        return Matches({index: twins.repeated for index, twins in enumerate(self._twins) if twins.repeated})
 
-    def of(self, rule: Rule, true: Matches, visible: Iterable[EventRef] = ()) -> Matches:
+    def of(
+        self,
+        rule: Rule,
+        true: Matches,
+        visible: Iterable[EventRef] = (),
+        *,
+        disclosed: Matches | None = None,
+        own: Matches | None = None,
+    ) -> Matches:
         """The ignored events of a task.
 
         Args:
             rule: the reference.
             true: what it matches.
             visible: events that the task shows.
+            disclosed: what the disclosed part of the reference matches; None if all of it is disclosed.
+            own: the true events that may count; None for all of them.
         """
-        shown = Matches.from_rows(self._store, [self._store.row(ref) for ref in visible])
-        unfit = self._undecided.undecided(rule) | contradicting(rule.logsource, self._store)
+        shown = Matches.from_rows(self.store, [self.store.row(ref) for ref in visible])
+        unfit = self._undecided.undecided(rule) | contradicting(rule.logsource, self.store)
+        if disclosed is not None:
+            unfit |= (true - disclosed) | (disclosed - true)
+        if own is not None:
+            unfit |= true - own
         affected = true | shown | unfit
         bits = {index: rows for index, rows in self.common.bits.items() if index not in affected.bits}
         for index in affected.bits:
             sets = (m.bits.get(index, 0) for m in (true, shown, unfit))
-            if ignored := _ignored_rows(self._twins[index], *sets):
+            if ignored := self._twins[index].ignored(*sets):
                 bits[index] = ignored
         return Matches(bits)
 
 
-def _ignored_rows(groups: npt.NDArray[np.int64], true: int, shown: int, unfit: int) -> int:
-    """The ignored rows of a partition: of each group, in and outside the truth, the first fit row stays."""
-    is_shown, is_unfit = _flags(shown, len(groups)), _flags(unfit, len(groups))
-    sides = groups * 2 + _flags(true, len(groups))
-    # A row that is like a shown one would be known from it.
-    keep = ~is_unfit & ~np.isin(sides, sides[is_shown])
-    fit = np.flatnonzero(keep)
-    _, first = np.unique(sides[fit], return_index=True)
-    ignored = np.ones(len(groups), np.bool_)
-    ignored[fit[first]] = False
-    return pack_bits(ignored)
+class Twins:
+    """Which events of a partition differ in volatile fields only.
+
+    Attributes:
+        repeated: rows that have a twin before them, as a bit set.
+    """
+
+    def __init__(self, partition: Partition) -> None:
+        self._groups = twins(partition)
+        flags = np.ones(partition.n_rows, np.bool_)
+        flags[np.unique(self._groups, return_index=True)[1]] = False
+        self.repeated = pack_bits(flags)
+
+    def ignored(self, true: int, shown: int, unfit: int) -> int:
+        """The ignored rows: of each group, in and outside the truth, the first fit row stays.
+
+        A row that is like a shown one would be known from it, so it goes too.
+        """
+        size = len(self._groups)
+        is_touched = np.zeros(size, np.bool_)
+        is_touched[self._groups[bit_positions(true | shown | unfit)]] = True
+        rows = np.flatnonzero(is_touched[self._groups])  # of all other groups the first row stays
+        is_shown, is_unfit = _flags(shown, size)[rows], _flags(unfit, size)[rows]
+        sides = self._groups[rows] * 2 + _flags(true, size)[rows]
+        fit = np.flatnonzero(~is_unfit & ~np.isin(sides, sides[is_shown]))
+        _, first = np.unique(sides[fit], return_index=True)
+        touched, ignored = np.zeros(size, np.bool_), np.zeros(size, np.bool_)
+        touched[rows] = ignored[rows] = True
+        ignored[rows[fit[first]]] = False
+        return self.repeated & ~pack_bits(touched) | pack_bits(ignored)
 
 
 def _flags(bits: int, size: int) -> npt.NDArray[np.bool_]:
     flags = np.zeros(size, np.bool_)
     flags[bit_positions(bits)] = True
     return flags
-
-
-def _repeated(groups: npt.NDArray[np.int64]) -> int:
-    flags = np.ones(len(groups), np.bool_)
-    flags[np.unique(groups, return_index=True)[1]] = False
-    return pack_bits(flags)
 
 
 def twins(partition: Partition) -> npt.NDArray[np.int64]:

@@ -17,7 +17,7 @@ from sigma_env.engines.base import Engine, Matches, Unsupported
 from sigma_env.errors import DatasetError
 from sigma_env.events.store import EventStore
 from sigma_env.tasks.code import code_hash
-from sigma_env.tasks.reference import reference_rule
+from sigma_env.tasks.reference import disclosed_rule, reference_rule
 from sigma_env.tasks.task import Task
 from sigma_env.tasks.truth import IgnoredEvents, Truth
 
@@ -25,6 +25,9 @@ _log = logging.getLogger(__name__)
 
 NO_MATCH: Final = "matches no event"
 NOTHING_SCORED: Final = "every event that it matches is one that no score may count"
+
+NOTHING_TO_FIND: Final = Truth(Matches({}), Matches({}))
+"""The truth of a task that is not detectable."""
 
 _Bits = dict[str, str]
 
@@ -97,19 +100,38 @@ class TruthTable:
         return cls(key, common, rows, left_out)
 
     @classmethod
-    def compute(cls, tasks: Sequence[Task], store: EventStore, engine: Engine) -> "TruthTable":
+    def compute(
+        cls, tasks: Sequence[Task], store: EventStore, engine: Engine, own: Mapping[str, Matches] | None = None
+    ) -> "TruthTable":
         """Runs the reference of every task.
+
+        Args:
+            tasks: of one dataset.
+            store: its events.
+            engine: the engine.
+            own: by task id, the events that were made for it, of which the true ones count; tasks that are not in it
+                have no such events, and all true ones count.
 
         Raises:
             EngineError: the engine failed.
             DatasetError: a reference is no rule.
         """
-        rules = [reference_rule(task) for task in tasks]
         ignored = IgnoredEvents(store)
-        truths: dict[str, Truth] = {}
+        truths = {task.id: NOTHING_TO_FIND for task in tasks if not task.detectable}
         left_out: dict[str, str] = {}
-        for task, rule, found in zip(tasks, rules, engine.match(rules, store), strict=True):
-            truth = None if isinstance(found, Unsupported) else Truth(found, ignored.of(rule, found, task.visible))
+        tasks = [task for task in tasks if task.detectable]
+        rules = [reference_rule(task) for task in tasks]
+        cut = {task.id: rule for task in tasks if (rule := disclosed_rule(task)) is not None}
+        results = engine.match([*rules, *cut.values()], store)
+        disclosed = dict(zip(cut, results[len(rules) :], strict=True))
+        for task, rule, found in zip(tasks, rules, results[: len(rules)], strict=True):
+            part = disclosed.get(task.id)
+            truth = None
+            if isinstance(part, Unsupported):
+                found = part
+            elif isinstance(found, Matches):
+                of_task = (own or {}).get(task.id)
+                truth = Truth(found, ignored.of(rule, found, task.visible, disclosed=part, own=of_task))
             reason = why_left_out(found, truth)
             if truth is None or reason is not None:
                 left_out[task.id] = str(reason)
@@ -166,6 +188,35 @@ def why_left_out(found: Matches | Unsupported, truth: Truth | None) -> str | Non
 
 def _difference(left: Mapping[int, int], right: Mapping[int, int]) -> dict[int, int]:
     return {i: bits for i in left.keys() | right.keys() if (bits := left.get(i, 0) ^ right.get(i, 0))}
+
+
+def save_own(path: Path, own: Mapping[str, Matches], fingerprint: str) -> None:
+    """Writes the events that were made for each task, by task id.
+
+    Args:
+        path: where to.
+        own: see `TruthTable.compute`.
+        fingerprint: of the store that the rows belong to.
+    """
+    document = {"store": fingerprint, "tasks": {task_id: _to_hex(events.bits) for task_id, events in own.items()}}
+    path.write_bytes(orjson.dumps(document, option=orjson.OPT_SORT_KEYS | orjson.OPT_APPEND_NEWLINE))
+
+
+def load_own(path: Path, fingerprint: str) -> dict[str, Matches]:
+    """Reads what `save_own` wrote; nothing for a dataset that has no such events.
+
+    Raises:
+        DatasetError: the file is damaged, or about another store.
+    """
+    try:
+        document = orjson.loads(path.read_bytes())
+        if document["store"] != fingerprint:
+            raise DatasetError(f"{path} is about other events than the dataset; build the dataset again")
+        return {task_id: Matches(_from_hex(bits)) for task_id, bits in document["tasks"].items()}
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise DatasetError(f"{path} is damaged ({error}); build the dataset again") from error
 
 
 def _to_hex(bits: Mapping[int, int]) -> _Bits:

@@ -76,8 +76,9 @@ def test_a_person_answers_until_the_input_ends(small: Dataset, monkeypatch: pyte
 
 def test_an_unknown_agent_is_a_usage_error(small: Dataset, capsys: Output) -> None:
     assert run(["play", NAME, "--agent", "guess"]) == 2
-    assert "there is oracle, one-literal, eventid-only, constant, empty and all" in " ".join(
-        capsys.readouterr().err.split()
+    assert (
+        "there is oracle, one-literal, eventid-only, constant, empty, never-abstains, always-abstains and all"
+        in " ".join(capsys.readouterr().err.split())
     )
 
 

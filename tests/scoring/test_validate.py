@@ -47,7 +47,7 @@ def test_too_few_equivalents_are_a_failure(small: Dataset, monkeypatch: pytest.M
 def test_a_wrong_truth_shows_in_the_reference(small: Dataset) -> None:
     scorer, task = Scorer(small), small.tasks[0]
     good = scorer.yardstick(task)
-    wrong = Matches({**good.scored, 0: 1 << 0})
+    wrong = Matches.from_rows(good.store, range(good.store.n_events))
     scorer._yardsticks[task.id] = Yardstick(task.id, good.reference, good.store, wrong, Matches(good.ignored))
     [checked] = validate(scorer, [task])
     assert "reference" in {failure.answer for failure in checked.failures}

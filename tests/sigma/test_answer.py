@@ -96,6 +96,12 @@ CASES: dict[str, dict[str, str]] = {
         "other keys": f"{RULE}x: y\n",
         "nothing like real fields": replaced("Image|endswith: '\\cmd.exe'", "Ĳmage: ~"),
     },
+    "abstained": {
+        "bare": "not_detectable: true",
+        "after thought": "<think>No such log.</think>\n\nnot_detectable: true\n",
+        "fenced": "```yaml\nnot_detectable: true\n```",
+        "nameless fence": "~~~\nnot_detectable: true\n~~~",
+    },
 }
 
 
@@ -108,6 +114,23 @@ def test_every_text_has_its_status(expected: str, name: str) -> None:
     )
     assert (answer.reason is None) == (expected == "ok")
     assert "\n" not in (answer.reason or "")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "not_detectable: yes",
+        "not_detectable: false",
+        "not_detectable: true # the proxy would show it",
+        "Not_detectable: true",
+        "I think not_detectable: true",
+        f"not_detectable: true\n{RULE}",
+        f"not_detectable: true\n\n{FENCED}",
+        "```yaml\nnot_detectable: true\n```\nI hope this helps.",
+    ],
+)
+def test_only_the_whole_answer_abstains(text: str) -> None:
+    assert status(text) != "abstained"
 
 
 def test_every_status_has_cases() -> None:

@@ -7,7 +7,7 @@ FIELDS = {"request": "r", "reference": "x: 1", "logsource": {"service": "securit
 
 
 def test_equal_contents_have_equal_ids_that_never_change() -> None:
-    assert Task(**FIELDS).id == Task(**FIELDS).id == "b99728dc2c0fbe85"
+    assert Task(**FIELDS).id == Task(**FIELDS).id == "5feee9bd6604a49b"
 
 
 @pytest.mark.parametrize(
@@ -23,7 +23,9 @@ def test_equal_contents_have_equal_ids_that_never_change() -> None:
         {"licence": "l"},
         {"coverage": 0.5},
         {"difficulty": 0.5},
-        {"detectable": False},
+        {"may_abstain": True},
+        {"may_abstain": True, "detectable": False},
+        {"disclosed": "x: 3"},
         {"visible": [("a.evtx", 1, 0)]},
     ],
 )

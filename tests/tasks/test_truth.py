@@ -8,10 +8,10 @@ import yaml
 from sigma_env.engines.base import Matches
 from sigma_env.engines.native import NativeEngine
 from sigma_env.events.store import EventStore
+from sigma_env.events.volatile import volatile_fields
 from sigma_env.sigma.parser import parse_rule
 from sigma_env.sigma.rule import Rule
 from sigma_env.tasks.truth import IgnoredEvents, contradicting
-from sigma_env.tasks.volatile import volatile_fields
 
 SYSMON = "Microsoft-Windows-Sysmon/Operational"
 
@@ -160,3 +160,36 @@ class TestRegistryEvents:
         reference = rule("{logsource: {category: registry_event}, detection: {s: {EventID: 12}, condition: s}}")
         assert ignored(reference, self.events())[1] == set()
         assert not contradicting(reference.logsource, EventStore.from_documents(self.events()))
+
+
+class TestWhatWasMadeForTheTask:
+    """Simulated tasks: only what the request decides counts, on events that were made for the task."""
+
+    IMAGES = ("a.exe", "b.exe", "c.exe", "d.exe")
+    REFERENCE = rule(
+        "{logsource: {category: process_creation}, detection: {s: {Image: [a.exe, b.exe, c.exe]}, condition: s}}"
+    )
+    DISCLOSED = rule("{logsource: {category: process_creation}, detection: {s: {Image: [a.exe, d.exe]}, condition: s}}")
+
+    def found(self, *, disclosed: Rule | None = None, own: list[int] | None = None) -> tuple[set[str], set[str]]:
+        """(true, ignored) as images."""
+        store = EventStore.from_documents([process(Image=image) for image in self.IMAGES])
+        engine = NativeEngine()
+        true = engine.match_rule(self.REFERENCE, store)
+        ignored = IgnoredEvents(store).of(
+            self.REFERENCE,
+            true,
+            disclosed=None if disclosed is None else engine.match_rule(disclosed, store),
+            own=None if own is None else Matches.from_rows(store, own),
+        )
+        names = [{self.IMAGES[row] for row in matches.rows(store).tolist()} for matches in (true, ignored)]
+        return names[0], names[1]
+
+    def test_without_either_nothing_is_ignored(self) -> None:
+        assert self.found() == ({"a.exe", "b.exe", "c.exe"}, set())
+
+    def test_what_only_an_undisclosed_part_separates_is_ignored(self) -> None:
+        assert self.found(disclosed=self.DISCLOSED)[1] == {"b.exe", "c.exe", "d.exe"}
+
+    def test_true_events_that_were_made_for_others_are_ignored(self) -> None:
+        assert self.found(own=[0, 3])[1] == {"b.exe", "c.exe"}, "what is not true stays, whoever it was made for"
