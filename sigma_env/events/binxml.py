@@ -1,15 +1,12 @@
-"""Windows binary XML, as EVTX files hold it: typed values, elements and compiled templates.
+"""Windows binary XML, as EVTX files hold it: typed values and elements.
 
 The format is described in libyal/libevtx, "Windows XML Event Log (EVTX)". All integers are
-little-endian. Windows stores the shape of an event once (a template, with numbered slots) and
-per event only the values of the slots; this module does the same, so what it makes is as small
-as what Windows makes, and every reader knows its structures.
+little-endian.
 """
 
 from __future__ import annotations
 
 import enum
-import hashlib
 import re
 import struct
 import uuid
@@ -23,14 +20,10 @@ from sigma_env.errors import SigmaEnvError
 
 FRAGMENT_HEADER = b"\x0f\x01\x01\x00"
 END_OF_FRAGMENT = b"\x00"
-NAME_BUCKETS = 64
-TEMPLATE_BUCKETS = 32
 MAX_VALUE_BYTES = 0xFFFF
 
-_XML_NAME = re.compile(r"[^\W\d][\w.\-]*(:[^\W\d][\w.\-]*)?\Z")
 _SID = re.compile(r"S-1-(\d+|0x[0-9a-f]+)((?:-\d+){1,15})\Z", re.IGNORECASE)
 _FILETIME_EPOCH = datetime(1601, 1, 1, tzinfo=UTC)
-_NO_DEPENDENCY = 0xFFFF
 
 
 class EventWriteError(SigmaEnvError):
@@ -42,10 +35,11 @@ class EventTooLargeError(EventWriteError):
 
 
 class ValueType(enum.IntEnum):
-    """Value types of binary XML."""
+    """Value types of binary XML; of arrays, the type of their elements with the bit 0x80."""
 
     NULL = 0x00
     STRING = 0x01
+    ANSI = 0x02
     INT8 = 0x03
     UINT8 = 0x04
     INT16 = 0x05
@@ -59,11 +53,36 @@ class ValueType(enum.IntEnum):
     BOOL = 0x0D
     BINARY = 0x0E
     GUID = 0x0F
+    SIZE = 0x10
     FILETIME = 0x11
+    SYSTEMTIME = 0x12
     SID = 0x13
     HEX32 = 0x14
     HEX64 = 0x15
     BINXML = 0x21
+    STRINGS = 0x81
+    ANSI_STRINGS = 0x82
+    INT8S = 0x83
+    UINT8S = 0x84
+    INT16S = 0x85
+    UINT16S = 0x86
+    INT32S = 0x87
+    UINT32S = 0x88
+    INT64S = 0x89
+    UINT64S = 0x8A
+    FLOAT32S = 0x8B
+    FLOAT64S = 0x8C
+    BOOLS = 0x8D
+    GUIDS = 0x8F
+    SIZES = 0x90
+    FILETIMES = 0x91
+    SYSTEMTIMES = 0x92
+    SIDS = 0x93
+    HEX32S = 0x94
+    HEX64S = 0x95
+
+    # Shapes of events are looked up by their types; Enum's own hash is a Python function, and slow.
+    __hash__ = int.__hash__
 
 
 class TypedValue(NamedTuple):
@@ -126,6 +145,21 @@ def string(value: str) -> TypedValue:
     return TypedValue(ValueType.STRING, data)
 
 
+def strings(values: Sequence[str]) -> TypedValue:
+    """An array of strings, as classic event sources have it in one `Data`.
+
+    Readers show one `Data` per string, but for python-evtx, which shows one text with all of them.
+
+    Raises:
+        EventTooLargeError: the texts take more than 65,535 bytes together.
+        EventWriteError: a text holds a NUL or an unpaired surrogate.
+    """
+    data = b"".join(string(value).data + b"\0\0" for value in values)
+    if len(data) > MAX_VALUE_BYTES:
+        raise EventTooLargeError(f"an array of strings takes {len(data):,} bytes; at most {MAX_VALUE_BYTES:,} fit")
+    return TypedValue(ValueType.STRINGS, data)
+
+
 def boolean(value: bool) -> TypedValue:
     """A boolean, four bytes wide as Windows writes it."""
     return TypedValue(ValueType.BOOL, b"\1\0\0\0" if value else b"\0\0\0\0")
@@ -142,6 +176,7 @@ def binary(value: bytes) -> TypedValue:
     return TypedValue(ValueType.BINARY, bytes(value)) if value else EMPTY
 
 
+@lru_cache(maxsize=4096)
 def guid(value: str | uuid.UUID) -> TypedValue:
     """A GUID, with or without braces.
 
@@ -154,6 +189,7 @@ def guid(value: str | uuid.UUID) -> TypedValue:
         raise EventWriteError(f"{value!r} is not a GUID") from error
 
 
+@lru_cache(maxsize=4096)
 def sid(value: str) -> TypedValue:
     """A security identifier in its text form, `S-1-5-18`.
 
@@ -203,146 +239,3 @@ class Element:
     name: str
     attributes: Sequence[tuple[str, TypedValue | str]] = ()
     children: Sequence[Element | TypedValue | str] = ()
-
-
-class Slot(NamedTuple):
-    """A substitution: where a template takes the value that has this number in an event."""
-
-    number: int
-    type: ValueType
-    optional: bool
-
-
-class Node(NamedTuple):
-    """An element of a template: hashable, so a shape is its own key."""
-
-    name: str
-    attributes: tuple[tuple[str, Slot | str], ...] = ()
-    children: tuple[Node | Slot | str, ...] = ()
-
-
-def to_node(element: Element, values: list[TypedValue]) -> Node:
-    """The shape of an element; the values of its slots are appended to `values`."""
-    attributes: list[tuple[str, Slot | str]] = []
-    for name, attribute in element.attributes:
-        if isinstance(attribute, TypedValue):
-            # Windows makes every attribute optional: a NULL then drops the attribute.
-            attributes.append((name, Slot(len(values), attribute.type, True)))
-            values.append(attribute)
-        else:
-            attributes.append((name, attribute))
-    children: list[Node | Slot | str] = []
-    for child in element.children:
-        if isinstance(child, Element):
-            children.append(to_node(child, values))
-        elif isinstance(child, TypedValue):
-            children.append(Slot(len(values), child.type, False))
-            values.append(child)
-        else:
-            children.append(child)
-    return Node(element.name, tuple(attributes), tuple(children))
-
-
-def name_hash(utf16: bytes) -> int:
-    """The 16-bit hash that places names and template GUIDs in a chunk's buckets."""
-    value = 0
-    for (unit,) in struct.iter_unpack("<H", utf16):
-        value = (value * 65599 + unit) & 0xFFFF
-    return value
-
-
-class Name(NamedTuple):
-    """An element or attribute name as a chunk stores it, less the pointer to the next name."""
-
-    stored: bytes
-    bucket: int
-
-
-@lru_cache(maxsize=4096)
-def to_name(text: str) -> Name:
-    """Encode a name.
-
-    Raises:
-        EventWriteError: the text is no XML name, or too long for a chunk.
-    """
-    if not _XML_NAME.match(text):
-        raise EventWriteError(f"{text[:80]!r} is not an XML name")
-    data = string(text).data
-    digest = name_hash(data)
-    return Name(struct.pack("<HH", digest, len(data) // 2) + data + b"\0\0", digest % NAME_BUCKETS)
-
-
-class Size(enum.Enum):
-    """Marks in a compiled template: a 32-bit size field, and the end of what it counts."""
-
-    OPEN = enum.auto()
-    CLOSE = enum.auto()
-
-
-Step = bytes | Name | Size
-
-
-class Template:
-    """A template compiled once and written into any chunk.
-
-    Attributes:
-        steps: bytes to copy, names to store or refer to, and size fields to fill in.
-        guid: 16 bytes that identify the shape; made from it, so equal input gives equal files.
-        bucket: the bucket of the chunk's template table.
-    """
-
-    __slots__ = ("bucket", "guid", "steps")
-
-    def __init__(self, root: Node):
-        self.steps = _merge_bytes(_compile_element(root))
-        self.guid = hashlib.blake2b(repr(root).encode("utf-8", "backslashreplace"), digest_size=16).digest()
-        # Format 3.1 hashes the GUID's 16 bytes as if they were eight UTF-16 units.
-        self.bucket = name_hash(self.guid) % TEMPLATE_BUCKETS
-
-
-class Instance(NamedTuple):
-    """A template and the values of its slots; a value may be an instance itself (type BINXML)."""
-
-    template: Template
-    values: Sequence[TypedValue | Instance]
-
-
-def _merge_bytes(steps: list[Step]) -> list[Step]:
-    merged: list[Step] = []
-    for step in steps:
-        last = merged[-1] if merged else None
-        if isinstance(step, bytes) and isinstance(last, bytes):
-            merged[-1] = last + step
-        else:
-            merged.append(step)
-    return merged
-
-
-def _compile_content(content: Slot | str) -> bytes:
-    if isinstance(content, Slot):
-        return struct.pack("<BHB", 0x0E if content.optional else 0x0D, content.number, content.type)
-    data = string(content).data
-    return b"\x05\x01" + struct.pack("<H", len(data) // 2) + data
-
-
-def _compile_element(node: Node) -> list[Step]:
-    optional = [child.number for child in node.children if isinstance(child, Slot) and child.optional]
-    # An element depends on a slot (and vanishes when it is NULL) iff it holds exactly one optional slot.
-    dependency = optional[0] if len(optional) == 1 else _NO_DEPENDENCY
-    steps: list[Step] = [struct.pack("<BH", 0x41 if node.attributes else 0x01, dependency), Size.OPEN]
-    steps.append(to_name(node.name))
-    if node.attributes:
-        steps.append(Size.OPEN)
-        for position, (name, content) in enumerate(node.attributes, 1):
-            more = position < len(node.attributes)
-            steps += (b"\x46" if more else b"\x06", to_name(name), _compile_content(content))
-        steps.append(Size.CLOSE)
-    if node.children:
-        steps.append(b"\x02")
-        for child in node.children:
-            steps += _compile_element(child) if isinstance(child, Node) else [_compile_content(child)]
-        steps.append(b"\x04")
-    else:
-        steps.append(b"\x03")
-    steps.append(Size.CLOSE)
-    return steps

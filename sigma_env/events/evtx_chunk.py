@@ -14,17 +14,11 @@ from sigma_env.events.binxml import (
     END_OF_FRAGMENT,
     FRAGMENT_HEADER,
     MAX_VALUE_BYTES,
-    NAME_BUCKETS,
-    TEMPLATE_BUCKETS,
     EventTooLargeError,
     EventWriteError,
-    Instance,
-    Name,
-    Size,
-    Template,
-    TypedValue,
     ValueType,
 )
+from sigma_env.events.binxml_template import NAME_BUCKETS, TEMPLATE_BUCKETS, Instance, Name, Size, Template
 
 CHUNK_BYTES = 65_536
 CHUNK_HEADER_BYTES = 512
@@ -32,6 +26,8 @@ CHUNK_HEADER_BYTES = 512
 CHUNK_END = CHUNK_BYTES - 8
 MAX_RECORD_BYTES = CHUNK_END - CHUNK_HEADER_BYTES
 _RECORD_HEADER = struct.Struct("<IIQQ")
+_U32 = struct.Struct("<I")
+_DESCRIPTOR = struct.Struct("<HBB")
 _RECORD_MAGIC = 0x2A2A
 _NO_RECORD = 0xFFFF_FFFF_FFFF_FFFF
 
@@ -45,7 +41,7 @@ class Chunk:
         self._last_record = 0
         self._names: dict[Name, int] = {}
         self._name_heads = [0] * NAME_BUCKETS
-        self._templates: dict[Template, int] = {}
+        self._templates: dict[bytes, int] = {}  # by GUID
         self._template_heads = [0] * TEMPLATE_BUCKETS
         self._new: list[Name | Template] = []
 
@@ -90,7 +86,7 @@ class Chunk:
     def _roll_back(self, start: int, heads: tuple[list[int], list[int]]) -> None:
         for item in self._new:
             if isinstance(item, Template):
-                del self._templates[item]
+                del self._templates[item.guid]
             else:
                 del self._names[item]
         self._name_heads, self._template_heads = heads
@@ -98,30 +94,25 @@ class Chunk:
 
     def _put_instance(self, instance: Instance) -> None:
         buffer = self.buffer
-        template = instance.template
+        template, descriptors, values, nested = instance
+        offset = self._templates.get(template.guid)
         buffer += b"\x0c\x01" + template.guid[:4]
-        offset = self._templates.get(template)
         if offset is None:
             self._put_definition(template)
         else:
-            buffer += struct.pack("<I", offset)
-        buffer += struct.pack("<I", len(instance.values))
-        descriptors = len(buffer)
-        buffer += bytes(4 * len(instance.values))
-        for position, value in enumerate(instance.values):
+            buffer += _U32.pack(offset)
+        buffer += _U32.pack(len(descriptors) // 4 + len(nested)) + descriptors
+        described = len(buffer)
+        buffer += bytes(4 * len(nested)) + values
+        for position, part in enumerate(nested):
             start = len(buffer)
-            if isinstance(value, TypedValue):
-                buffer += value.data
-                value_type = value.type
-            else:
-                buffer += FRAGMENT_HEADER
-                self._put_instance(value)
-                buffer += END_OF_FRAGMENT
-                value_type = ValueType.BINXML
+            buffer += FRAGMENT_HEADER
+            self._put_instance(part)
+            buffer += END_OF_FRAGMENT
             size = len(buffer) - start
             if size > MAX_VALUE_BYTES:
                 raise EventTooLargeError(f"a value or body takes {size:,} bytes; at most {MAX_VALUE_BYTES:,} fit")
-            struct.pack_into("<HBB", buffer, descriptors + 4 * position, size, value_type, 0)
+            _DESCRIPTOR.pack_into(buffer, described + 4 * position, size, ValueType.BINXML, 0)
 
     def _put_definition(self, template: Template) -> None:
         """The definition stands where it is first used; its offset is that of the bytes that follow."""
@@ -129,7 +120,7 @@ class Chunk:
         offset = len(buffer) + 4
         buffer += struct.pack("<II", offset, self._template_heads[template.bucket])
         buffer += template.guid + bytes(4) + FRAGMENT_HEADER
-        self._templates[template] = self._template_heads[template.bucket] = offset
+        self._templates[template.guid] = self._template_heads[template.bucket] = offset
         self._new.append(template)
         open_sizes: list[int] = []
         for step in template.steps:
