@@ -14,7 +14,7 @@ _STARRED: Final = re.compile(r"(?<![^ (])(all|1) of ([^\s()*]+)?\*(?=[ )]|$)")
 _UNSTARRED: Final = re.compile(r"(?<![^ (])(all|1) of ([^\s()*]+)(\)?)(?=[ )]|$)")
 _LENIENT: Final = re.compile(r"(?<![^\s(])(all|any|1)\s+of\s+([A-Za-z0-9_*]+)")
 _WORD: Final = re.compile(r"[^\s()]+")
-_OWN_NAME: Final = r"[A-Za-z#][A-Za-z0-9_.#\[\]]*"
+_OWN_NAME: Final = r"[A-Za-z#_][A-Za-z0-9_.#\[\]]*"
 _ANY_NAME: Final = r"[A-Za-z0-9_-]+"
 _FUNCTIONS: Final = frozenset({"all", "of", "int", "str", "flt"})
 
@@ -34,6 +34,7 @@ _UNARY: Final = 3
 _NUD: Final = (
     "invalid value: condition, failed to parse - an invalid token was encountered during parsing: NUD expected token"
 )
+_NO_NAME: Final = "invalid value: condition, failed to tokenise"
 _DEEPEST: Final = 100
 _PLACED: Final = "\0"
 """Stands in a condition for a tree that is already made."""
@@ -52,7 +53,7 @@ def condition_tree(written: Any, ids: Identifiers) -> Tree:
         return Join("or", tuple([condition_tree(one, ids) for one in written]), kept=True)
     text = split_aggregate(condition_text(written))[0]
     if _PLACED in text:
-        raise NotLoaded("invalid value: condition, failed to tokenise")
+        raise NotLoaded(_NO_NAME)
     if len(text) > ids.limits.condition_chars:
         raise NotLoaded(f"a condition of {len(text)} characters; at most {ids.limits.condition_chars}")
     if Switch.CONDITION_GRAMMAR in on:
@@ -226,11 +227,16 @@ class _Reader:
             found = expression.match(text, at)
             if found is None or found.lastgroup is None:
                 if self.strict:
-                    raise NotLoaded("invalid value: condition, failed to tokenise")
+                    raise NotLoaded(_NO_NAME)
                 raise NotLoaded(f"condition '{text[:100]}' at character {at + 1}")
             tokens.append(_Token(found.lastgroup, found[found.lastgroup].strip()))
+            self._check_beginning(tokens[-1].text)
             at = found.end()
         return tokens
+
+    def _check_beginning(self, name: str) -> None:
+        if name.startswith("_") and Switch.UNDERSCORE_NAMES in self.on:
+            raise NotLoaded(_NO_NAME)
 
     def _check_names(self) -> None:
         tokens = self.tokens
@@ -347,6 +353,7 @@ class _Reader:
         return self._single(name)
 
     def _single(self, name: str) -> Tree:
+        self._check_beginning(name)
         tree = self.trees.get(name)
         if tree is None or self._is_lost(name):
             raise NotLoaded(f"invalid condition: identifier not found - {name}")

@@ -176,9 +176,9 @@ WITNESSES = [
     Witness(
         Switch.UNDERSCORE_NAMES,
         "{s: {Image: x}, _p: {User: y}, condition: all of them}",
-        [event(Image="x"), event(Image="x", User="y")],
-        [0, 1],
-        [1],
+        [event(Image="x")],
+        [0],
+        NOT_LOADED,
     ),
     Witness(Switch.NAME_CHARACTERS, "{a-b: {Image: x}, condition: a-b}", [event(Image="x")], [0], NOT_LOADED),
     Witness(Switch.ALL_NEEDS_LIST, "{s: {Image|contains|all: x}, condition: s}", [event(Image="x")], [0], NOT_LOADED),

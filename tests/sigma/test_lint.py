@@ -308,7 +308,8 @@ def chainsaw(detection: str, logsource: str = PROCESS, head: str = "") -> Iterat
     [
         ("s: {CommandLine|windash|contains: -x}\ncondition: s", "few-modifiers"),
         ("s: [a, b]\ncondition: s", "keywords"),
-        ("_s: {Image: x}\ncondition: _s", "name-characters"),
+        ("_s: {Image: x}\ncondition: _s", "underscore-names"),
+        ("a-b: {Image: x}\ncondition: a-b", "name-characters"),
         ("s: {Image: '>x'}\ncondition: s", "numeric-prefix"),
         ("s: {Image: x}\ncondition: [s, s]", "one-condition"),
     ],
