@@ -1,0 +1,6 @@
+"""Wrong versions of a rule, as rules: what the simulated events have to tell apart from it."""
+
+from sigma_env.simulation.sloppy.mutants import UNGATED, Sloppy, mutants
+from sigma_env.simulation.sloppy.shortcuts import from_example, shortcuts
+
+__all__ = ["UNGATED", "Sloppy", "from_example", "mutants", "shortcuts"]
