@@ -3,12 +3,20 @@
 import gzip
 from collections import Counter
 from collections.abc import Sequence
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from sigma_env.engines.agreement import Comparison, compare_engine, compare_meanings, count_causes, labels_of
+from sigma_env.engines.agreement import (
+    Comparison,
+    Switches,
+    compare_engine,
+    compare_meanings,
+    count_causes,
+    labels_of,
+)
 from sigma_env.engines.base import Matches, Unsupported
 from sigma_env.engines.native import NativeEngine
 from sigma_env.engines.rule_cache import load_rules as load_cached
@@ -17,9 +25,9 @@ from sigma_env.events.logs import LogRoot
 from sigma_env.events.store import EventStore
 from sigma_env.sigma.chainsaw_files import parse_switched_text
 from sigma_env.sigma.chainsaw_mapping import chainsaw_mapping
-from sigma_env.sigma.files import load_rules
+from sigma_env.sigma.files import load_rules, parse_rule_text
 from sigma_env.sigma.rule import Rule
-from sigma_env.sigma.switches import switches_of
+from sigma_env.sigma.switches import CHAINSAW, Switch, switches_of
 from tests.engines.recorded import FOLDER, recordings
 from tests.real import Real, is_for_windows
 
@@ -57,6 +65,7 @@ BY_CASE = {
 BY_GENERATED = {"gen-00016": "few-modifiers", "gen-00051": "of-forms", "gen-00402": "modifier-set", "gen-00018": ""}
 """The last is refused by the specification only, and no switch is to blame."""
 
+RULE = Path("rule.yml")
 HEAD = "title: T\nid: one\ndescription: d\nlogsource: {product: windows}\n"
 ONE = "detection: {a: {Image: x}, condition: a}\n"
 WRITTEN = {
@@ -68,9 +77,25 @@ WRITTEN = {
     "whole-file": HEAD + ONE + "---\n" + HEAD.replace("one", "two") + "detection: {a: {Image: x}, condition: b}\n",
     "document-split": HEAD.replace("description: d", "description: |\n  a ---\n  b") + ONE,
     "collections": HEAD + "action: global\n---\n" + ONE,
+    "underscore-names": HEAD + "detection: {a: {Image: x}, _b: {Image: y}, condition: 1 of them}\n",
+    "count": HEAD + "detection: {a: {Image: x}, condition: a | count() by User > 1}\n",
+    "yaml-core": HEAD + "detection: {a: {Image: yes}, condition: a}\n",
+    "panics": HEAD + "detection: {a: {Image: x}, b: {Image|base64offset: ''}, condition: a or b}\n",
 }
-EVENTS = [CASES[1]["events"][0]]
-EVENTS[0]["Event"]["EventData"]["User"] = "é"
+NEVER_ALONE = {
+    "and-order": "the order only matters if a part is neither true nor false, which 'missing' brings",
+    "other-aggregations": "the specification's meaning here has no aggregations either",
+    "correlations": "the specification's meaning here has no correlations either; the rules they refer to fire alike",
+}
+
+
+def seen(**data: str) -> dict[str, Any]:
+    event: dict[str, Any] = deepcopy(CASES[1]["events"][0])
+    event["Event"]["EventData"] = data
+    return event
+
+
+EVENTS = [seen(Image="x", User="é"), seen(Image="x", User="é"), seen(Image="x"), seen(Image="yes"), seen(Image="true")]
 
 
 def compared(text: str, events: list[dict[str, Any]] | EventStore, folder: Path) -> list[Comparison]:
@@ -84,19 +109,64 @@ def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SIGMA_ENV_CACHE", str(tmp_path / "cache"))
 
 
-@pytest.mark.parametrize(("number", "cause"), BY_CASE.items())
+def results(text: str, on: Switches, store: EventStore) -> dict[str, Matches]:
+    """What the rules of a file match, by id; rules that are not run are left out."""
+    loaded = parse_switched_text(text, RULE, on) if on else parse_rule_text(text, RULE)
+    rules = {one.meta.id: one.rule for one in loaded if one.rule is not None}
+    found = NativeEngine(on).match(list(rules.values()), store)
+    return {rule_id: one for rule_id, one in zip(rules, found, strict=True) if isinstance(one, Matches)}
+
+
+def makes_the_difference(text: str, cause: Switches, store: EventStore) -> None:
+    """With the cause and nothing else the results are Chainsaw's, and without it they are not."""
+    wanted = results(text, CHAINSAW, store)
+    assert results(text, cause, store) == wanted
+    for switch in cause:
+        assert results(text, cause - {switch}, store) != wanted
+
+
+@pytest.mark.parametrize(("number", "cause"), BY_CASE.items(), ids=lambda value: str(value).replace(" ", "+"))
 def test_the_cause_of_a_case(number: int, cause: str, tmp_path: Path) -> None:
     case = CASES[number]
     (one,) = compared(case["rule"], case["events"], tmp_path)
-    assert one.cause is not None
-    assert labels_of(one.cause) == cause.split()
+    assert one.cause == switches_of(cause.split())
+    makes_the_difference(case["rule"], one.cause, EventStore.from_documents(case["events"]))
 
 
 @pytest.mark.parametrize("cause", WRITTEN)
 def test_the_cause_of_a_written_rule(cause: str, tmp_path: Path) -> None:
     found = compared(WRITTEN[cause], EVENTS, tmp_path)
-    causes = {tuple(labels_of(one.cause)) for one in found if one.cause is not None}
-    assert causes == {(cause,)}, found
+    causes = {one.cause for one in found if one.cause is not None}
+    assert causes == {switches_of([cause])}, found
+    makes_the_difference(WRITTEN[cause], switches_of([cause]), EventStore.from_documents(EVENTS))
+
+
+def test_every_switch_that_can_be_a_cause_alone_is_one_here() -> None:
+    causes = [cause.split() for cause in (*BY_CASE.values(), *BY_GENERATED.values(), *WRITTEN)]
+    alone = {labels[0] for labels in causes if len(labels) == 1}
+    assert alone | NEVER_ALONE.keys() == {switch.label for switch in Switch}
+    assert alone.isdisjoint(NEVER_ALONE)
+
+
+@pytest.mark.parametrize("label", NEVER_ALONE)
+def test_what_is_never_a_cause_alone_changes_nothing_alone(label: str, generated_store: EventStore) -> None:
+    """On the generated rules, on those of which it is a cause with others, and on what it is about."""
+    texts = [recorded["rule"] for recorded in GENERATED.values()]
+    texts += [CASES[number]["rule"] for number, cause in BY_CASE.items() if label in cause.split()]
+    texts += [HEAD + f"detection: {{a: {{Image: x}}, condition: a | {kind}(Image) > 1}}\n" for kind in ("sum", "near")]
+    texts += [HEAD + ONE + "---\ntitle: C\nid: c\ncorrelation: {type: event_count, rules: [one], timespan: 1m}\n"]
+    alone = switches_of([label])
+    engines, run = (NativeEngine(), NativeEngine(alone)), 0
+    for text in texts:
+        loaded = parse_rule_text(text, RULE)
+        rules = [one.rule for one in loaded if one.rule is not None]
+        switched = {one.meta.id: one.rule for one in parse_switched_text(text, RULE, alone)}
+        for rule in rules:
+            other = switched[rule.meta.id]
+            assert other is not None, text
+            assert engines[0].match([rule], generated_store) == engines[1].match([other], generated_store), text
+            run += 1
+    assert run > 1_300
 
 
 @pytest.fixture(scope="module")
@@ -111,8 +181,9 @@ def generated_store(tmp_path_factory: pytest.TempPathFactory) -> EventStore:
 @pytest.mark.parametrize(("rule_id", "cause"), BY_GENERATED.items())
 def test_the_cause_of_a_generated_rule(rule_id: str, cause: str, generated_store: EventStore, tmp_path: Path) -> None:
     (one,) = compared(GENERATED[rule_id]["rule"], generated_store, tmp_path)
-    assert one.cause is not None
-    assert labels_of(one.cause) == cause.split()
+    assert one.cause == switches_of(cause.split())
+    if cause:
+        makes_the_difference(GENERATED[rule_id]["rule"], one.cause, generated_store)
 
 
 def outcome(text: str, on: list[str], store: EventStore) -> Matches | None:
