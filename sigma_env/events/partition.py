@@ -15,6 +15,11 @@ from sigma_env.events.derived import (
 
 _SYSTEM_WINS = frozenset({"EventID", "Channel", "Provider_Name"})
 
+# Sysmon's own verdict on an event, by whatever configuration a host has: often the name of the technique. A rule that
+# reads it would tell which events were labelled, not what happened.
+_VERDICT = "RuleName"
+_VERDICT_CHANNEL = "microsoft-windows-sysmon/operational"
+
 
 class Partition:
     """The events of one channel and EventID, one column per field.
@@ -47,7 +52,8 @@ class Partition:
 
         Names match case-sensitively. A field of the event's data wins over an element of System of the same name,
         except EventID, Channel and Provider_Name, which say what the event is: a rule's logsource is judged by them.
-        A name with spaces is found without them and with underscores. In Security 4688 the names of Sigma's
+        A name with spaces is found without them and with underscores. Sysmon's RuleName is no field: it holds what
+        somebody's configuration made of the event. In Security 4688 the names of Sigma's
         category process_creation stand for 4688's own.
 
         Args:
@@ -68,12 +74,15 @@ class Partition:
         return self.column(field, view) is not None
 
     def keyword_columns(self) -> Sequence[Column]:
-        """Every value that the events hold, once: elements and attributes of System, attributes, data."""
+        """Every value that the events hold, once: elements and attributes of System, attributes, data.
+
+        Sysmon's RuleName is not among them; see `column`.
+        """
         return self._every_original
 
     @cached_property
     def _every_original(self) -> tuple[Column, ...]:
-        return tuple(self._original(i) for i in range(len(self._infos)))
+        return tuple(self._original(i) for i in range(len(self._infos)) if i not in self._verdicts)
 
     @property
     def columns(self) -> Mapping[str, Column]:
@@ -122,6 +131,12 @@ class Partition:
         return found
 
     @cached_property
+    def _verdicts(self) -> frozenset[int]:
+        if self.channel.lower() != _VERDICT_CHANNEL:
+            return frozenset()
+        return frozenset(i for i, info in enumerate(self._infos) if info.name == _VERDICT)
+
+    @cached_property
     def _is_4688(self) -> bool:
         return self.event_id == 4688 and self.channel.lower() == "security"
 
@@ -130,6 +145,8 @@ class Partition:
         """Name → (System's column, the data's column)."""
         found: dict[str, tuple[int | None, int | None]] = {}
         for i, info in enumerate(self._infos):
+            if i in self._verdicts:
+                continue
             system, data = found.get(info.name, (None, None))
             found[info.name] = (i, data) if info.system else (system, i)
         for i, info in enumerate(self._infos):

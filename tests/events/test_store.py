@@ -95,6 +95,19 @@ class TestNames:
         assert values(store, "EventID") == [[1]]
         assert [c.cells(0) for c in store.partitions[0].keyword_columns()] == [["C"], ["1"], ["77"]]
 
+    def test_what_sysmon_s_configuration_makes_of_an_event_is_no_field(self) -> None:
+        store = EventStore.from_documents(
+            [
+                flat("Microsoft-Windows-Sysmon/Operational", 1, RuleName="technique_id=T1033", Image="whoami.exe"),
+                flat("Application", 1, RuleName="Allow"),
+            ]
+        )
+        application, sysmon = store.partitions
+        assert sysmon.column("RuleName") is None
+        assert all(column.name != "RuleName" for column in sysmon.keyword_columns())
+        assert "RuleName" not in sysmon.cells(0)
+        assert application.cells(0)["RuleName"] == "Allow"
+
     def test_keywords_see_each_value_once(self) -> None:
         document = security({"New Value": "n", "NewProcessName": "p", "Data": ["a", "b"], "Channel": "x"})
         partition = EventStore.from_documents([document]).partitions[0]
