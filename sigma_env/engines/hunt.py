@@ -1,6 +1,5 @@
 """Many rules over a store, as a hunter wants the outcome: every match in order, and what was not run."""
 
-from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -9,14 +8,13 @@ from typing import NamedTuple
 import numpy as np
 
 from sigma_env.engines.base import Engine, Matches, ReadsLogs, Unsupported
-from sigma_env.engines.evaluator import Hit, Memo, StoredEvent, hits
-from sigma_env.engines.switched_match import program_hits
+from sigma_env.engines.hit_lines import HitLines
+from sigma_env.engines.judge import Switches, meaning_of
 from sigma_env.events.content import Unreadable
 from sigma_env.events.flatten import NO_TIME
 from sigma_env.events.store import EventStore
-from sigma_env.sigma.chainsaw_tree import Program
 from sigma_env.sigma.files import LoadedRule
-from sigma_env.sigma.rule import Rule
+from sigma_env.sigma.switches import SIGMA
 from sigma_env.sigma.taxonomy import select
 
 _LONGEST_VALUE = 1_000
@@ -88,19 +86,12 @@ class Match:
     """One event that one rule matches; `as_json` has the published keys."""
 
     loaded: LoadedRule
-    rule: Rule
     store: EventStore
     row: int
-    memo: Memo = field(default_factory=dict, repr=False, compare=False)
+    lines: HitLines = field(repr=False, compare=False)
 
     def matched_on(self) -> list[dict[str, str | None]]:
         """The lines of the rule that made it match: selection, field, the event's value, the rule's pattern."""
-        found: Iterable[Hit]
-        if isinstance(self.rule.program, Program):
-            found = program_hits(self.rule.program, self.rule.logsource.category, self.store, self.row)
-        else:
-            event = StoredEvent.at(self.store, self.row, self.rule.logsource.category)
-            found = hits(self.rule.condition, event, self.memo)
         return [
             {
                 "selection": hit.selection,
@@ -108,7 +99,7 @@ class Match:
                 "value": None if hit.value is None else hit.value[:_LONGEST_VALUE],
                 "pattern": None if hit.pattern is None else str(hit.pattern),
             }
-            for hit in found
+            for hit in self.lines.at(self.row)
         ]
 
     def as_json(self) -> dict[str, object]:
@@ -141,6 +132,7 @@ class Hunt(NamedTuple):
         not_run: those that the engine could not run.
         store: where they were run.
         unread: parts of the logs that the engine could not read, if it reads them itself.
+        meaning: the switches that the rules were run with.
     """
 
     matches: list[tuple[int, int]]
@@ -148,13 +140,16 @@ class Hunt(NamedTuple):
     not_run: list[NotRun]
     store: EventStore
     unread: Sequence[Unreadable] = ()
+    meaning: Switches = SIGMA
 
     def __iter__(self) -> Iterator[Match]:  # type: ignore[override]
-        memos: defaultdict[int, Memo] = defaultdict(dict)
+        lines: dict[int, HitLines] = {}
         for place, row in self.matches:
             loaded = self.rules[place]
             assert loaded.rule is not None
-            yield Match(loaded, loaded.rule, self.store, row, memos[place])
+            if place not in lines:
+                lines[place] = HitLines(loaded.rule, self.store, self.meaning)
+            yield Match(loaded, self.store, row, lines[place])
 
 
 def hunt(
@@ -190,7 +185,7 @@ def hunt(
             places += [place] * len(found)
             rows += found.tolist()
     unread = engine.unread if isinstance(engine, ReadsLogs) else ()
-    return Hunt(_in_order(places, rows, rules, store, begin, end), rules, not_run, store, unread)
+    return Hunt(_in_order(places, rows, rules, store, begin, end), rules, not_run, store, unread, meaning_of(engine))
 
 
 def _in_order(

@@ -13,8 +13,9 @@ import numpy as np
 from sigma_env.engines.leaves import Fields, leaf_rows
 from sigma_env.engines.patterns import codes_of, compare, few_candidates, required_literal
 from sigma_env.engines.plan import Leaf, needle_of, plan_of
+from sigma_env.engines.switched_trace import Panicked
 from sigma_env.errors import EngineError
-from sigma_env.events.column import BOOL, FLOAT, INT, TEXT, Column
+from sigma_env.events.column import BOOL, FLOAT, INT, TEXT, Column, pack_bits
 from sigma_env.sigma.chainsaw_regex import in_class, unicode_form
 from sigma_env.sigma.chainsaw_tree import (
     TEXT_CLASSES,
@@ -33,10 +34,6 @@ from sigma_env.sigma.chainsaw_tree import (
 )
 from sigma_env.sigma.rule import FieldTest, Pattern, Regex, Text
 from sigma_env.sigma.switches import Switch
-
-
-class Panicked(Exception):
-    """The program would have ended here."""
 
 
 class _TextTest(NamedTuple):
@@ -373,24 +370,27 @@ def _is_all_text(column: Column) -> bool:
 
 def _rows_with_text(column: Column) -> int:
     """Bit set of the rows that hold text, or several values: a list of none is no text either, but no row has one."""
-    if _is_all_text(column):
+    if _is_all_text(column) and not column.is_multi:
         return column.rows_filled
     rows: int | None = column.__dict__.get("text_rows")
     if rows is None:
         rows = column.rows_with(np.flatnonzero(column.parts.kinds == TEXT).tolist())
-        offsets = column.parts.offsets
-        if offsets is not None:
-            for row in np.flatnonzero(np.diff(offsets) > 1).tolist():
-                rows |= 1 << row
+        rows |= _rows_with_several(column)
         column.__dict__["text_rows"] = rows
     return rows
+
+
+def _rows_with_several(column: Column) -> int:
+    """Bit set of the rows with several values: an array, which is no number, boolean or null."""
+    offsets = column.parts.offsets
+    return 0 if offsets is None else pack_bits(np.diff(offsets) > 1)
 
 
 def _value_rows(test: FieldCheck, column: Column) -> int:
     rows = 0
     for pattern in test.patterns:
         rows |= column.rows_with(_value_codes(pattern, column))
-    return rows
+    return rows & ~_rows_with_several(column) if rows and column.is_multi else rows
 
 
 def _value_codes(pattern: TypedPattern, column: Column) -> list[int]:

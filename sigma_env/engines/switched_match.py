@@ -1,18 +1,17 @@
 """Rules under switches on a store."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TypeAlias
 from weakref import WeakKeyDictionary
 
 from sigma_env.engines.base import Matches, Unsupported
-from sigma_env.engines.evaluator import Hit
 from sigma_env.engines.leaves import Fields
 from sigma_env.engines.mapped_fields import mapped_store
 from sigma_env.engines.patterns import compare
 from sigma_env.engines.possible import Whereabouts
-from sigma_env.engines.switched import Panicked, Prepared, Run, prepare
+from sigma_env.engines.switched import Prepared, Run, prepare
+from sigma_env.engines.switched_trace import Panicked
 from sigma_env.errors import EngineError
-from sigma_env.events.column import Column
 from sigma_env.events.derived import PROCESS_CREATION
 from sigma_env.events.store import EventStore, Partition
 from sigma_env.sigma.chainsaw_compile import compile_detection
@@ -20,18 +19,10 @@ from sigma_env.sigma.chainsaw_files import written_logsource
 from sigma_env.sigma.chainsaw_mapping import Selected, chainsaw_mapping
 from sigma_env.sigma.chainsaw_tree import (
     Aggregate,
-    BoolIs,
-    Count,
-    FieldCheck,
-    Join,
-    NumberIs,
     Program,
     Refused,
-    Tied,
-    Tree,
-    TypedPattern,
 )
-from sigma_env.sigma.rule import AnyText, FieldTest, Glob, LogSource, Regex, Rule, Scalar, Text, Wildcard
+from sigma_env.sigma.rule import LogSource, Rule
 from sigma_env.sigma.switches import Switch
 
 SelectedRows: TypeAlias = Callable[[LogSource, EventStore], list[tuple[Partition, int]]]
@@ -165,55 +156,3 @@ class SwitchedMatcher:
 
             where = known[key] = Whereabouts(having, event_ids)
         return where
-
-
-def program_hits(program: Program, view: str | None, store: EventStore, row: int) -> Iterator[Hit]:
-    """The tests by which an event that a program matches does so; nothing from below a negation."""
-    partition = store.partition_of(row)
-    mapped = Switch.FIELD_MAPPING in program.switches
-    fields: Fields = mapped_store(store).fields[partition.index] if mapped else partition
-    run = Run(program, view, tied_false=False)
-    yield from _hits(program.tree, run, fields, row - partition.base, view)
-
-
-def _hits(tree: Tree, run: Run, fields: Fields, row: int, view: str | None) -> Iterator[Hit]:
-    domain = 1 << row
-    if isinstance(tree, Join | Tied | Count):
-        for part in tree.parts:
-            if run.true(prepare(part), fields, domain):
-                yield from _hits(part, run, fields, row, view)
-    elif isinstance(tree, FieldCheck):
-        column = fields.column(tree.field, view)
-        for pattern in tree.patterns:
-            if column is not None and run.true(prepare(tree._replace(patterns=(pattern,))), fields, domain):
-                yield Hit("", tree.field, written_pattern(pattern), _value_of(column, row))
-    elif isinstance(tree, FieldTest):
-        written = [value.written for value in tree.values]
-        column = None if tree.field is None else fields.column(tree.field, view)
-        yield Hit("", tree.field, written[0] if len(written) == 1 else written, _value_of(column, row))
-
-
-def _value_of(column: Column | None, row: int) -> str | None:
-    values = [] if column is None else column.cells(row)
-    return None if not values or values[0] is None else str(values[0])
-
-
-def written_pattern(pattern: TypedPattern) -> Scalar:
-    """A pattern as a person reads it: what the value must be, with stars where more may stand."""
-    match pattern:
-        case Text(op, text, _):
-            lead, rest = op in ("contains", "endswith"), op in ("contains", "startswith")
-            return f"{'*' * lead}{text}{'*' * rest}"
-        case Regex(expression, flags):
-            return f"/{expression}/{flags}"
-        case AnyText():
-            return "*"
-        case Glob(parts, _):
-            return "".join(part.value if isinstance(part, Wildcard) else part for part in parts)
-        case NumberIs("eq", number):
-            return number
-        case NumberIs(op, number):
-            return f"{op} {number}"
-        case BoolIs(value):
-            return value
-    return None

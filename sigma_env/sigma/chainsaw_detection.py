@@ -32,12 +32,14 @@ class Identifier(NamedTuple):
     """A named part of a detection.
 
     Attributes:
+        name: as the detection has it; for an element of a list, the list's.
         lines: of a mapping.
         repeats: a field stands twice in it.
         elements: names of the parts that a list of mappings was cut into; None for a mapping.
         keywords: of a list of texts, where these are served.
     """
 
+    name: str
     lines: list[Line]
     repeats: bool = False
     elements: tuple[str, ...] | None = None
@@ -80,7 +82,7 @@ class Identifiers:
     def _add(self, name: str, body: Any) -> None:
         self.own.append(name)
         if isinstance(body, Mapping):
-            self.named[name] = self._mapping(body)
+            self.named[name] = self._mapping(name, body)
             return
         if isinstance(body, list) and all(isinstance(element, Mapping) for element in body):
             names = []
@@ -88,8 +90,8 @@ class Identifiers:
                 part = f"{name}_{i}"
                 names.append(part)
                 self.named.pop(part, None)
-                self.named[part] = self._mapping(element)
-            self.named[name] = Identifier([], elements=tuple(names))
+                self.named[part] = self._mapping(name, element)
+            self.named[name] = Identifier(name, [], elements=tuple(names))
             self.elements.update(names)
             return
         if Switch.KEYWORDS in self.on:
@@ -107,17 +109,17 @@ class Identifiers:
             raise NotLoaded(f"selection '{name}': a list within a list")
         texts = [value for value in values if not isinstance(value, Mapping)]
         if len(texts) == len(values):
-            return Identifier([], keywords=self._keyword_test((), texts))
+            return Identifier(name, [], keywords=self._keyword_test((), texts))
         names = []
         for i, value in enumerate(values):
             part = f"{name}_{i}"
             names.append(part)
             self.named[part] = (
-                self._mapping(value)
+                self._mapping(name, value)
                 if isinstance(value, Mapping)
-                else Identifier([], keywords=self._keyword_test((), [value]))
+                else Identifier(name, [], keywords=self._keyword_test((), [value]))
             )
-        return Identifier([], elements=tuple(names))
+        return Identifier(name, [], elements=tuple(names))
 
     def _keyword_test(self, names: tuple[str, ...], values: list[Any]) -> FieldTest:
         try:
@@ -125,13 +127,13 @@ class Identifiers:
         except RuleError as error:
             raise NotLoaded(str(error)) from None
 
-    def _mapping(self, body: Mapping[Any, Any]) -> Identifier:
+    def _mapping(self, name: str, body: Mapping[Any, Any]) -> Identifier:
         lines = []
         for key, values in body.items():
             field, *names = str(key).split("|")
             lines.append(self._line(field, tuple(names), values))
         fields = [line.field for line in lines]
-        return Identifier(lines, len(set(fields)) < len(fields))
+        return Identifier(name, lines, len(set(fields)) < len(fields))
 
     def _line(self, field: str, names: tuple[str, ...], values: Any) -> Line:
         on = self.on
@@ -170,7 +172,7 @@ class Identifiers:
             return None
         if not one.lines:
             raise NotLoaded("failed to parse identifier - failed to parse mapping")
-        parts = tuple([self._line_tree(line) for line in one.lines])
+        parts = tuple([_from_selection(self._line_tree(line), one.name) for line in one.lines])
         if len(parts) == 1:
             return parts[0]
         return Join("and", parts, grouped=True, kept=one.repeats)
@@ -189,6 +191,16 @@ class Identifiers:
             field = " ".join(field.split())
         tree = tests(field, line.names, line.values, line.is_list, self.on, self.limits)
         return Negated(tree) if negated else tree
+
+
+def _from_selection(tree: Tree, name: str) -> Tree:
+    if isinstance(tree, FieldCheck):
+        return tree._replace(selections=(name,))
+    if isinstance(tree, Negated):
+        return Negated(_from_selection(tree.part, name))
+    if isinstance(tree, Join | Count):
+        return tree._replace(parts=tuple([_from_selection(part, name) for part in tree.parts]))
+    return tree
 
 
 def _flat(values: list[Any]) -> list[Any]:

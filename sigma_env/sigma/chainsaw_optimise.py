@@ -70,10 +70,16 @@ def _merged(parts: tuple[Tree, ...]) -> tuple[Tree, ...]:
             key = (part.field, part.kind, part.strict)
         known = merged.get(key)
         if isinstance(part, FieldCheck) and isinstance(known, FieldCheck):
-            merged[key] = known._replace(patterns=known.patterns + part.patterns)
+            merged[key] = known._replace(
+                patterns=known.patterns + part.patterns, selections=_selections(known) + _selections(part)
+            )
         else:
             merged[key] = part
     return tuple(merged.values())
+
+
+def _selections(check: FieldCheck) -> tuple[str, ...]:
+    return tuple([check.selection_of(i) for i in range(len(check.patterns))])
 
 
 def _tabled(tree: Tree, negated: bool, tied: list[str]) -> Tree:

@@ -41,6 +41,7 @@ class FieldCheck(NamedTuple):
         every: all have to hold, on one value.
         ascii_case: letters beyond ASCII have case in the event.
         strict: what is no text is missing to a test for text; else the test reads its rendered form.
+        selections: where the patterns are from, for people: the one selection, or one for each pattern.
     """
 
     field: str
@@ -49,6 +50,13 @@ class FieldCheck(NamedTuple):
     every: bool = False
     ascii_case: bool = True
     strict: bool = True
+    selections: tuple[str, ...] = ()
+
+    def selection_of(self, place: int) -> str:
+        """The selection that a pattern is from, "" if that is not known."""
+        if len(self.selections) > 1:
+            return self.selections[place]
+        return self.selections[0] if self.selections else ""
 
 
 class Join(NamedTuple):

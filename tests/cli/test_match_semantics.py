@@ -72,8 +72,8 @@ def test_what_matched_is_said_in_chainsaw_s_patterns(
     assert run([*arguments, "--semantics", "chainsaw"]) == 0
     (found,) = [json.loads(one) for one in capfdbinary.readouterr().out.splitlines()]
     assert found["matched_on"] == [
-        {"selection": "", "field": "Image", "value": "B.EXE", "pattern": "*.exe"},
-        {"selection": "", "field": "EventID", "value": "1", "pattern": "1"},
+        {"selection": "selection", "field": "Image", "value": "B.EXE", "pattern": "*.exe"},
+        {"selection": "selection", "field": "EventID", "value": "1", "pattern": "1"},
     ]
 
 

@@ -168,7 +168,7 @@ def touched(rule: Rule, program: Program) -> frozenset[Switch]:
 def _plain(tree: Tree) -> Tree:
     """A tree without marks that change nothing by themselves, joins of joins made one."""
     if isinstance(tree, FieldCheck):
-        return tree._replace(ascii_case=True, strict=tree.kind != "any" or tree.strict)
+        return tree._replace(ascii_case=True, strict=tree.kind != "any" or tree.strict, selections=())
     if isinstance(tree, Negated):
         return Negated(_plain(tree.part))
     if isinstance(tree, Join):
