@@ -94,6 +94,35 @@ def assign(profiles: Sequence[Profile], seed: int = 0) -> list[Split]:
     return sides
 
 
+def assign_few(profiles: Sequence[Profile], training: int, seed: int = 0) -> list[Split]:
+    """The split of each profile where exactly so many tasks are for training, and all others are held out.
+
+    Clusters go to train as wholes, in the order of a hash, as long as they fit; of the others, those that `assign`
+    would put into validation stay there, and the rest is test.
+
+    Args:
+        profiles: the tasks of one dataset, in any order.
+        training: how many tasks are for training.
+        seed: another seed gives another choice.
+
+    Raises:
+        ValueError: no choice of whole clusters has that many tasks.
+    """
+    groups = clusters(profiles)
+    usual = assign(profiles, seed)
+    sides: list[Split] = ["validation" if side == "validation" else "test" for side in usual]
+    left = training
+    order = sorted(groups, key=lambda group: min(_unit_hash("few", profiles[i].key, seed) for i in group))
+    for group in order:
+        if len(group) <= left:
+            left -= len(group)
+            for i in group:
+                sides[i] = "train"
+    if left:
+        raise ValueError(f"{training} tasks cannot be put together of whole clusters; {left} are missing")
+    return sides
+
+
 def leaks(profiles: Sequence[Profile], sides: Sequence[Split]) -> list[tuple[int, int, str]]:
     """Every near pair that stands on two sides, and why it is near. Compares all pairs: a check, not a tool."""
     return [

@@ -1,9 +1,10 @@
 from collections import Counter
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sigma_env.tasks.split import Profile, assign, clusters, leaks, why_near, word_pairs
+from sigma_env.tasks.split import Profile, assign, assign_few, clusters, leaks, why_near, word_pairs
 
 profiles = st.lists(
     st.builds(
@@ -86,3 +87,18 @@ def test_train_is_never_empty():
 def test_new_tasks_leave_most_others_where_they_are():
     tasks = [alone(n) for n in range(200)]
     assert assign(tasks) == assign([*tasks, alone(500), alone(501)])[:200]
+
+
+class TestFewForTraining:
+    def test_exactly_so_many_are_for_training_and_clusters_stay_whole(self) -> None:
+        profiles = [alone(n, values=frozenset((f"value {n // 2}",))) for n in range(60)]
+        sides = assign_few(profiles, 20, seed=3)
+        assert sides.count("train") == 20
+        assert not leaks(profiles, sides)
+        assert set(sides) == {"train", "validation", "test"}
+        assert sides == assign_few(profiles, 20, seed=3) != assign_few(profiles, 20, seed=4)
+
+    def test_a_number_that_whole_clusters_cannot_make_is_refused(self) -> None:
+        profiles = [alone(n, values=frozenset((f"value {n // 2}",))) for n in range(8)]
+        with pytest.raises(ValueError, match="whole clusters"):
+            assign_few(profiles, 3)
