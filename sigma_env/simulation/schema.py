@@ -97,3 +97,8 @@ class EventSchema:
     def by_name(self) -> dict[str, FieldSpec]:
         """The named fields by the name that rules use: without spaces (see MEANING: `New Value` is `NewValue`)."""
         return {spec.name.replace(" ", ""): spec for spec in self.fields if spec.name is not None}
+
+    @property
+    def is_classic(self) -> bool:
+        """Whether a classic event source writes it: unnamed texts, and neither Version nor Opcode nor Execution."""
+        return self.provider_guid is None and bool(self.fields) and all(f.name in (None, "Binary") for f in self.fields)
