@@ -16,6 +16,8 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from sigma_env.events.binxml import (
+    END_OF_FRAGMENT,
+    FRAGMENT_HEADER,
     MAX_VALUE_BYTES,
     Element,
     EventTooLargeError,
@@ -110,22 +112,95 @@ class Size(enum.Enum):
 Step = bytes | Name | Size
 
 
+class Reference(NamedTuple):
+    """Where a definition refers to a name.
+
+    Attributes:
+        before: the bytes between the reference before and this one.
+        name: the name.
+        stored_at: where its entry stands, from the definition's start; -1 if the chunk has the name already.
+    """
+
+    before: bytes
+    name: Name
+    stored_at: int
+
+
+class Definition(NamedTuple):
+    """A template's definition but for the offsets that a chunk gives to names.
+
+    Attributes:
+        references: what is to be copied and filled in, in order.
+        rest: the bytes behind the last reference.
+        size: bytes of all of it.
+    """
+
+    references: tuple[Reference, ...]
+    rest: bytes
+    size: int
+
+
+_MAX_DEFINITIONS = 64
+
+
 class Template:
     """A template compiled once and written into any chunk.
 
     Attributes:
-        steps: bytes to copy, names to store or refer to, and size fields to fill in.
         guid: 16 bytes that identify the shape; made from it, so equal input gives equal files.
+        head: how an instance of it begins.
         bucket: the bucket of the chunk's template table.
+        names: its names, as chunks store them, in the order of their first use.
     """
 
-    __slots__ = ("bucket", "guid", "steps")
+    __slots__ = ("_definitions", "_steps", "bucket", "guid", "head", "names")
 
     def __init__(self, root: Node):
-        self.steps = _merge_bytes(_compile_element(root))
+        self._steps = _merge_bytes(_compile_element(root))
+        self._definitions: dict[tuple[bool, ...], Definition] = {}
+        self.names = tuple(dict.fromkeys(step.stored for step in self._steps if isinstance(step, Name)))
         self.guid = hashlib.blake2b(repr(root).encode("utf-8", "backslashreplace"), digest_size=16).digest()
+        self.head = b"\x0c\x01" + self.guid[:4]
         # Format 3.1 hashes the GUID's 16 bytes as if they were eight UTF-16 units.
         self.bucket = name_hash(self.guid) % TEMPLATE_BUCKETS
+
+    def definition(self, known: tuple[bool, ...]) -> Definition:
+        """The definition, from its fragment header to its end, for a chunk that has some of `names` already."""
+        made = self._definitions.get(known)
+        if made is None:
+            if len(self._definitions) >= _MAX_DEFINITIONS:
+                self._definitions.clear()
+            stored = {name for name, has in zip(self.names, known, strict=True) if has}
+            made = self._definitions[known] = _define(self._steps, stored)
+        return made
+
+
+def _define(steps: list[Step], stored: set[bytes]) -> Definition:
+    content = bytearray(FRAGMENT_HEADER)
+    references: list[tuple[int, Name, int]] = []
+    open_sizes: list[int] = []
+    for step in steps:
+        at = len(content)
+        if isinstance(step, bytes):
+            content += step
+        elif isinstance(step, Name):
+            new = step.stored not in stored
+            references.append((at, step, at + 4 if new else -1))
+            # The entry stands behind the reference, and begins with the offset of the next one in its bucket.
+            content += bytes(8) + step.stored if new else bytes(4)
+            stored.add(step.stored)
+        elif step is Size.OPEN:
+            open_sizes.append(at)
+            content += bytes(4)
+        else:
+            opened = open_sizes.pop()
+            struct.pack_into("<I", content, opened, at - opened - 4)
+    content += END_OF_FRAGMENT
+    parts, done = [], 0
+    for at, name, stored_at in references:
+        parts.append(Reference(bytes(content[done:at]), name, stored_at))
+        done = at + 4 if stored_at < 0 else at + 8 + len(name.stored)
+    return Definition(tuple(parts), bytes(content[done:]), len(content))
 
 
 class Instance(NamedTuple):
@@ -144,17 +219,20 @@ class Instance(NamedTuple):
     nested: tuple[Instance, ...] = ()
 
 
-def describe(values: Sequence[TypedValue]) -> tuple[bytes, bytes]:
+def describe(types: Sequence[ValueType], values: Sequence[bytes]) -> tuple[bytes, bytes]:
     """Descriptors and bytes of plain values, as an Instance takes them.
 
     Raises:
         EventTooLargeError: together they take more than a body can.
     """
-    data = b"".join([value.data for value in values])
+    data = b"".join(values)
     # A descriptor is the size, 16 bits wide, then the type: a size beyond them would spill into the type.
     if len(data) > MAX_VALUE_BYTES:
         raise EventTooLargeError(f"the values of an event take {len(data):,} bytes; at most {MAX_VALUE_BYTES:,} fit")
-    return struct.pack(f"<{len(values)}I", *[len(data) | kind << 16 for kind, data in values]), data
+    fields = [0] * (2 * len(values))
+    fields[::2] = map(len, values)
+    fields[1::2] = types
+    return struct.pack(f"<{len(fields)}H", *fields), data
 
 
 def _merge_bytes(steps: list[Step]) -> list[Step]:

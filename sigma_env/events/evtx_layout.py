@@ -15,7 +15,6 @@ from sigma_env.events.binxml import (
     EventWriteError,
     TypedValue,
     ValueType,
-    filetime_ticks,
     guid,
     number,
     sid,
@@ -100,7 +99,7 @@ def is_text_guid(provider_guid: str) -> bool:
     return provider_guid.startswith("{")
 
 
-def _system_values(event: Event) -> _Values:
+def _system_values(event: Event, ticks: int) -> _Values:
     """What fills the slots of System: numbers, encoded bytes, or None."""
     guid_of, activity, related = event.provider_guid, event.activity_id, event.related_activity_id
     values: _Values = (
@@ -110,7 +109,7 @@ def _system_values(event: Event) -> _Values:
         event.event_id,
         event.qualifiers,
         event.keywords,
-        filetime_ticks(event.time),
+        ticks,
         None if activity is None else guid(activity).data,
         event.process_id,
         event.thread_id,
@@ -240,16 +239,23 @@ class Layouts:
         self._layouts: dict[object, _Layout] = {}
         self._bodies: dict[object, Template] = {}
 
-    def instance(self, event: Event) -> Instance:
+    def instance(self, event: Event, ticks: int) -> Instance:
         """The event as an instance of its templates.
+
+        Args:
+            event: the event.
+            ticks: its time as a FILETIME.
 
         Raises:
             EventTooLargeError: its values take more than fits.
             EventWriteError: it holds what EVTX cannot.
         """
-        values = _system_values(event)
+        values = _system_values(event, ticks)
         nested, wrapped = self._nested(event)
-        kinds = tuple([len(v) if isinstance(v, bytes) else -1 if v is None else -2 for v in values])
+        sid_bytes = values[_NUMBERS["Security_UserID"]]
+        sizes: object = len(sid_bytes) if isinstance(sid_bytes, bytes) else 0
+        if event.rendered:
+            sizes = tuple([(name, len(text.encode("utf-16-le"))) for name, text in event.rendered.items()])
         key = (
             event.provider,
             event.provider_guid,
@@ -257,9 +263,9 @@ class Layouts:
             event.channel,
             event.computer,
             event.in_channel,
-            kinds,
+            tuple(map(type, values)),
+            sizes,
             wrapped,
-            frozenset(event.rendered),
         )
         layout = self._layouts.get(key)
         if layout is None:
@@ -281,24 +287,26 @@ class Layouts:
         return tuple([part for part, _ in parts]), tuple([wrapped for _, wrapped in parts])
 
     def _data(self, event: Event) -> Instance:
-        data, binary = event.data or (), event.binary
-        names = tuple([name for name, _ in data])
-        values = [value for _, value in data]
-        if binary is not None:
-            values.append(binary)
-        key = (event.data_name, names, tuple([kind for kind, _ in values]))
+        names: tuple[str | None, ...] = ()
+        typed: tuple[TypedValue, ...] = ()
+        if event.data:
+            names, typed = zip(*event.data, strict=True)
+        if event.binary is not None:
+            typed += (event.binary,)
+        types, values = zip(*typed, strict=True) if typed else ((), ())
+        key = (event.data_name, names, types)
         template = self._bodies.get(key)
         if template is None:
             template = _keep(self._bodies, key, Template(_data_node(*key)))
-        return Instance(template, *describe(values))
+        return Instance(template, *describe(types, values))
 
     def _element(self, element: Element) -> Instance:
-        values: list[TypedValue] = []
-        node = to_node(element, values)
+        typed: list[TypedValue] = []
+        node = to_node(element, typed)
         template = self._bodies.get(node)
         if template is None:
             template = _keep(self._bodies, node, Template(node))
-        return Instance(template, *describe(values))
+        return Instance(template, *describe([value.type for value in typed], [value.data for value in typed]))
 
 
 def _keep(kept: dict[object, T], key: object, made: T) -> T:

@@ -73,8 +73,8 @@ class EvtxWriter:
         """
         if self._closed:
             raise EventWriteError("the log is closed; events can no longer be added")
-        instance = self._layouts.instance(event)
         ticks = filetime_ticks(event.time)
+        instance = self._layouts.instance(event, ticks)
         if not self._chunk.append(ticks, instance):
             fresh = Chunk(self._chunk.next_number)
             if self._chunks_written + 2 > MAX_CHUNKS:
