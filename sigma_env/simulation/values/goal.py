@@ -1,0 +1,137 @@
+"""Required patterns as pieces of text to be put together: how it begins, what stands in it, how it ends."""
+
+import random
+import re
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import NamedTuple
+
+from sigma_env.sigma.rule import AnyText, Cidr, Compare, Exists, FieldRef, Glob, Regex, Text, Wildcard
+from sigma_env.simulation.values.filler import between, character
+from sigma_env.simulation.values.literal import Need, cut_like
+from sigma_env.simulation.values.regex_text import write_text
+
+
+class Goal(NamedTuple):
+    """What a text consists of, all of it in the author's casing.
+
+    Attributes:
+        whole: the whole text, if a pattern says it.
+        head: how it begins; '' if that is open.
+        tail: how it ends; '' if that is open.
+        inner: what else stands in it, in any order; nothing that another piece holds.
+        networks: CIDR blocks that hold it.
+        bounds: comparisons that it satisfies as a number.
+    """
+
+    whole: str | None
+    head: str
+    tail: str
+    inner: tuple[str, ...]
+    networks: tuple[str, ...] = ()
+    bounds: tuple[Compare, ...] = ()
+
+
+def goal_of(require: Sequence[Need], rng: random.Random) -> Goal | None:
+    """The pieces of some patterns; what they leave open inside of a pattern is filled; None if nothing can be all.
+
+    Needs without a pattern about one text (Exists, a reference to another field) ask for nothing here.
+    """
+    fixed = _fixed_goal(tuple(require))
+    return fixed if fixed is not None else _goal(require, rng)
+
+
+@lru_cache(maxsize=8192)
+def _fixed_goal(require: tuple[Need, ...]) -> Goal | None:
+    """The goal if no pattern leaves anything open inside."""
+    if any(isinstance(need.pattern, Glob | Regex) for need in require):
+        return None
+    return _goal(require, random.Random(0))
+
+
+def _goal(require: Sequence[Need], rng: random.Random) -> Goal | None:
+    whole: str | None = None
+    heads: list[str] = []
+    tails: list[str] = []
+    inner: list[str] = []
+    networks: list[str] = []
+    bounds: list[Compare] = []
+    for pattern, written in require:
+        match pattern:
+            case Text("equals", _):
+                whole = written
+            case Text("startswith", _):
+                heads.append(written)
+            case Text("endswith", _):
+                tails.append(written)
+            case Text():
+                inner.append(written)
+            case Glob():
+                begins, ends, text = _filled(cut_like(pattern, written), rng)
+                if begins and ends:
+                    whole = text
+                else:
+                    (heads if begins else tails if ends else inner).append(text)
+            case Regex():
+                found = write_text(pattern, rng)
+                if found is None:
+                    return None
+                if found.begins and found.ends:
+                    whole = found.text
+                else:
+                    (heads if found.begins else tails if found.ends else inner).append(found.text)
+            case Cidr(network):
+                networks.append(network)
+            case Compare():
+                bounds.append(pattern)
+            case AnyText() | FieldRef():
+                pass
+            case Exists(present):
+                if not present:
+                    return None
+            case _:
+                return None
+    head, tail = max(heads, key=len, default=""), max(tails, key=len, default="")
+    return Goal(whole, head, tail, _needed(inner, head, tail), tuple(networks), tuple(bounds))
+
+
+def _needed(inner: Sequence[str], head: str, tail: str) -> tuple[str, ...]:
+    """The pieces that no other piece holds."""
+    if not inner:
+        return ()
+    lower = [piece.lower() for piece in inner]
+    ends = (head.lower(), tail.lower())
+    kept = []
+    for at, piece in enumerate(inner):
+        low = lower[at]
+        if any(low in end for end in ends):
+            continue
+        if any(
+            (low in other and low != other) or (low == other and i < at) for i, other in enumerate(lower) if i != at
+        ):
+            continue
+        kept.append(piece)
+    return tuple(kept)
+
+
+def _filled(parts: Sequence[object], rng: random.Random) -> tuple[bool, bool, str]:
+    """A wildcard pattern with its inside filled, and whether it is fixed to the text's begin and end."""
+    begins, ends = parts[0] is not Wildcard.MANY, parts[-1] is not Wildcard.MANY
+    text = ""
+    for at, part in enumerate(parts):
+        after = next((p for p in parts[at + 1 :] if isinstance(p, str)), "")
+        if isinstance(part, str):
+            text += part
+        elif part is Wildcard.ONE:
+            text += character(text, after, rng)
+        elif 0 < at < len(parts) - 1:
+            text += between(text, after, rng)
+    return begins, ends, text
+
+
+_DIGITS = re.compile(r"[0-9]+")
+
+
+def in_text(piece: str, lower: str) -> bool:
+    """Whether a lower-case text already holds a piece, whatever its casing."""
+    return piece.lower() in lower

@@ -1,0 +1,114 @@
+"""Registry keys and names of pipes around given pieces."""
+
+import random
+
+from sigma_env.simulation.values.filler import guid, hex_digits, word
+from sigma_env.simulation.values.goal import Goal
+from sigma_env.simulation.values.paths import SIDS, filled, join, recased
+
+_KEYS = (
+    "HKLM\\SOFTWARE\\Microsoft\\Windows\\CurrentVersion\\Run\\{Word}",
+    "HKU\\{sid}\\Software\\Microsoft\\Windows\\CurrentVersion\\Run\\{Word}",
+    "HKLM\\System\\CurrentControlSet\\Services\\{Word}\\ImagePath",
+    "HKU\\{sid}\\Software\\Microsoft\\Windows\\CurrentVersion\\Explorer\\Advanced\\{Word}",
+    "HKLM\\System\\CurrentControlSet\\Control\\Session Manager\\{Word}",
+    "HKLM\\SOFTWARE\\Policies\\Microsoft\\Windows\\{Word}\\Enabled",
+    "HKLM\\SOFTWARE\\Policies\\Microsoft\\Windows Defender\\{Word}",
+    "HKU\\{sid}_Classes\\CLSID\\{{guid}}\\InprocServer32\\(Default)",
+    "HKLM\\SOFTWARE\\Classes\\CLSID\\{{guid}}\\InProcServer32\\(Default)",
+    "HKU\\{sid}\\Software\\Classes\\{Word}\\shell\\open\\command\\(Default)",
+    "HKU\\{sid}\\Software\\Microsoft\\Office\\16.0\\Outlook\\Security\\{Word}",
+    "HKU\\{sid}\\Software\\Microsoft\\Office\\16.0\\Excel\\Security\\{Word}",
+    "HKU\\{sid}\\Software\\Policies\\Microsoft\\office\\16.0\\word\\security\\{Word}",
+    "HKU\\{sid}\\Software\\Microsoft\\Internet Explorer\\Main\\{Word}",
+    "HKLM\\SOFTWARE\\Microsoft\\Windows NT\\CurrentVersion\\Winlogon\\{Word}",
+    "HKLM\\SOFTWARE\\Microsoft\\Windows NT\\CurrentVersion\\Image File Execution Options\\{word}.exe\\Debugger",
+    "HKLM\\System\\CurrentControlSet\\Control\\Lsa\\{Word}",
+    "HKLM\\System\\CurrentControlSet\\Control\\SafeBoot\\Minimal\\{Word}\\(Default)",
+    "HKLM\\SOFTWARE\\WOW6432Node\\Microsoft\\Windows\\CurrentVersion\\Run\\{Word}",
+    "HKU\\{sid}\\Control Panel\\Desktop\\{Word}",
+    "HKU\\{sid}\\Environment\\{Word}",
+    "HKLM\\SOFTWARE\\Microsoft\\Windows\\CurrentVersion\\Policies\\System\\{Word}",
+    "HKU\\{sid}\\Software\\Microsoft\\Windows\\CurrentVersion\\Internet Settings\\{Word}",
+)
+_KEYS_LIKELY = 6
+
+
+def build_key(goal: Goal, natural: str, rng: random.Random, attempt: int) -> str:
+    """A registry key, with the value's name where the natural one has it."""
+    wanted = (*goal.inner, goal.tail) if goal.tail else goal.inner
+    templates = _KEYS[:_KEYS_LIKELY] if not goal.head and not wanted else _KEYS
+    shift = attempt // 2 % len(templates)
+    for entry in (*templates[shift:], *templates[:shift]):
+        key = _key_from(entry, goal, rng)
+        if key is not None:
+            return key
+    base = goal.head or _hive(goal, natural, rng, attempt)
+    order = list(goal.inner) if attempt % 2 == 0 else list(reversed(goal.inner))
+    rooted = [piece for piece in order if piece.upper().startswith(("HK", "\\REGISTRY"))]
+    path = "" if rooted and not goal.head else base
+    for piece in [*rooted, *[p for p in order if p not in rooted]]:
+        path = _key_join(path, piece, rng)
+    if goal.tail:
+        return _key_join(path, goal.tail, rng)
+    return path + word(rng).capitalize() if path.endswith("\\") else path
+
+
+def _key_join(left: str, right: str, rng: random.Random) -> str:
+    if left.lower().endswith("\\clsid\\") and right.startswith("\\"):
+        return f"{left}{{{guid(rng)}}}{right}"
+    if left.endswith("{"):
+        return f"{left}{guid(rng)}}}" + ("" if right.startswith("\\") else "\\") + right
+    return join(left, right)
+
+
+def _key_from(entry: str, goal: Goal, rng: random.Random) -> str | None:
+    """A well-known key cut where the goal's own pieces go on."""
+    key = filled(entry, rng)
+    low = key.lower()
+    if not low.startswith(goal.head.lower()):
+        return None
+    if not goal.tail:
+        return recased(key, (goal.head, *goal.inner)) if all(p.lower() in low for p in goal.inner) else None
+    parent, _, name = goal.tail.rpartition("\\")
+    at = low.rfind("\\")
+    stem = key[:at]
+    if parent and not stem.lower().endswith(parent.lower()):
+        return None
+    result = f"{stem}\\{name}"
+    held = result.lower()
+    return recased(result, (goal.head, *goal.inner, goal.tail)) if all(p.lower() in held for p in goal.inner) else None
+
+
+def _hive(goal: Goal, natural: str, rng: random.Random, attempt: int) -> str:
+    """What a key begins with, given what follows."""
+    first = (goal.inner or (goal.tail,))[0].lower()
+    machine, person = "HKLM", f"HKU\\{rng.choice(SIDS)}"
+    if first.startswith(("\\services\\", "\\control\\", "services\\", "control\\")):
+        return f"{machine}\\System\\CurrentControlSet"
+    if first.startswith(("\\system\\", "system\\")):
+        return machine
+    if first.startswith(("\\software\\", "software\\", "\\classes\\", "\\environment")):
+        return person if attempt % 2 == 0 else machine
+    if first.startswith(("\\microsoft\\", "microsoft\\", "\\policies\\", "\\wow6432node\\")):
+        return f"{machine}\\SOFTWARE"
+    if attempt % 3 == 0 and natural.count("\\") > 2:
+        return natural.rpartition("\\")[0]
+    return f"{machine}\\SOFTWARE\\Microsoft\\Windows\\CurrentVersion" if attempt % 3 else f"{person}\\Software"
+
+
+def build_pipe(goal: Goal, natural: str, rng: random.Random, attempt: int) -> str:
+    """The name of a pipe, which begins with a backslash."""
+    middle = "".join(goal.inner) if attempt % 2 == 0 else "-".join(piece.strip("\\") for piece in goal.inner)
+    if goal.inner and len(goal.inner) == 1:
+        middle = goal.inner[0]
+    text = goal.head + middle
+    if not text:
+        text = natural if not goal.tail else "\\" + word(rng)
+    if not text.startswith("\\") and not goal.head:
+        text = ("\\" + word(rng) if attempt % 2 and not text[:1].isalnum() else "\\") + text
+    if goal.tail:
+        return text + goal.tail if not (text.endswith("\\") and goal.tail.startswith("\\")) else text + goal.tail[1:]
+    if text.endswith(("\\", "-", "_", ".")) or attempt:
+        text += hex_digits(rng.randint(2, 6), rng)
+    return text

@@ -1,0 +1,134 @@
+"""Texts that RE2 expressions match."""
+
+import random
+import string
+from functools import lru_cache
+from typing import NamedTuple
+
+from sigma_env.sigma.regex import compile_regex
+from sigma_env.sigma.rule import Regex
+from sigma_env.simulation.values.regex_syntax import (
+    Chars,
+    Choice,
+    Place,
+    Repeat,
+    Sequence,
+    Tree,
+    UnreadRegex,
+    Word,
+    parse,
+)
+
+_ATTEMPTS = 12
+_MORE = 3
+"""Repeats are at most this many more than they must be."""
+_LONGEST = 6_000
+_PREFERRED = (string.ascii_lowercase, string.digits, string.ascii_uppercase)
+
+
+class Written(NamedTuple):
+    """A text of an expression.
+
+    Attributes:
+        text: what the expression matches.
+        begins: nothing may stand before it.
+        ends: nothing may stand after it.
+    """
+
+    text: str
+    begins: bool
+    ends: bool
+
+
+def write_text(pattern: Regex, rng: random.Random) -> Written | None:
+    """A text that the expression matches, short where it leaves that open; None if none was found.
+
+    An expression that may stand anywhere gets a text that does not depend on what is around it, except for word
+    boundaries at its ends.
+    """
+    try:
+        tree = _tree(pattern.pattern, pattern.flags)
+    except UnreadRegex:
+        return None
+    program = compile_regex(pattern.pattern, pattern.flags)
+    for attempt in range(_ATTEMPTS):
+        writer = _Writer(rng, plain=attempt < 2)
+        writer.write(tree)
+        found = writer.result()
+        if found is not None and program.search(found.text) is not None:
+            return found
+    return None
+
+
+@lru_cache(maxsize=512)
+def _tree(expression: str, flags: str) -> Tree:
+    return parse(expression, flags)
+
+
+class _Writer:
+    """Writes one text; `plain`: the fewest repeats, no unusual characters."""
+
+    def __init__(self, rng: random.Random, *, plain: bool) -> None:
+        self._rng, self._plain = rng, plain
+        self._out: list[str] = []
+        self._begin: int | None = None
+        self._end: int | None = None
+
+    def result(self) -> Written | None:
+        text = "".join(self._out)
+        length = len(self._out)
+        if (self._begin or 0) != 0 or (self._end is not None and self._end != length):
+            return None  # something stands before a begin or after an end
+        return Written(text, self._begin is not None, self._end is not None)
+
+    def write(self, tree: Tree) -> None:
+        match tree:
+            case Word(char, folded):
+                self._out.append(char if not folded or self._rng.random() < 0.8 else char.swapcase())
+            case Chars(among, named):
+                self._out.append(self._pick(among, named=named))
+            case Sequence(parts):
+                for part in parts:
+                    self.write(part)
+            case Choice(options):
+                self.write(self._rng.choice(options))
+            case Repeat():
+                self._repeat(tree)
+            case Place(kind):
+                self._place(kind)
+
+    def _repeat(self, tree: Repeat) -> None:
+        room = _MORE if tree.most is None else min(tree.most - tree.least, _MORE)
+        times = tree.least
+        if isinstance(tree.body, Chars) and not tree.body.named:
+            times += min(room, max(0, 4 - tree.least))  # `.+`: a word, not a letter
+        elif not self._plain or tree.least == 0:
+            times += self._rng.randint(0, room if not self._plain else min(room, 1))
+        for _ in range(times):
+            if len(self._out) > _LONGEST:
+                break
+            self.write(tree.body)
+
+    def _pick(self, among: frozenset[str], *, named: bool) -> str:
+        if " " in among and named and among <= frozenset(" \t\r\n\f\v"):
+            return " "
+        if not named or len(among) > 20:
+            for alphabet in _PREFERRED[: 1 if not named else 3]:
+                usable = [char for char in alphabet if char in among]
+                if len(usable) > 5 and (not named or self._rng.random() < 0.6):
+                    return self._rng.choice(usable)
+        return self._rng.choice(_sorted(among)) if among else ""
+
+    def _place(self, kind: str) -> None:
+        at = len(self._out)
+        if kind == "begin" or (kind == "line_begin" and at == 0):
+            self._begin = at if self._begin is None else self._begin
+        elif kind == "end":
+            self._end = at if self._end is None else self._end
+        elif kind in ("line_begin", "line_end") and self._out and self._out[-1] != "\n":
+            self._out.append("\n")
+
+
+@lru_cache(maxsize=512)
+def _sorted(among: frozenset[str]) -> list[str]:
+    return sorted(among)

@@ -1,0 +1,131 @@
+"""A text that required patterns accept and forbidden ones do not, and that its field can hold."""
+
+import random
+from collections.abc import Sequence
+
+from sigma_env.sigma.rule import Pattern
+from sigma_env.simulation.schema import FieldKind, FieldSpec
+from sigma_env.simulation.schemas.plausible import cannot_hold, rendered
+from sigma_env.simulation.values.commands import build_command, build_script, build_text, build_url
+from sigma_env.simulation.values.fields import (
+    build_address,
+    build_data,
+    build_hashes,
+    build_name,
+    build_number,
+    build_user,
+    choose,
+)
+from sigma_env.simulation.values.goal import Goal, goal_of
+from sigma_env.simulation.values.keys import build_key, build_pipe
+from sigma_env.simulation.values.literal import Need, satisfies
+from sigma_env.simulation.values.paths import build_path
+
+ATTEMPTS = 24
+"""How often another text is tried before a field is given up."""
+_CHEAP_ATTEMPTS = 8
+"""The same where nothing is random enough to change much."""
+
+_PATHS = frozenset({FieldKind.IMAGE, FieldKind.FILE, FieldKind.DIRECTORY})
+_NUMBERS = frozenset({FieldKind.NUMBER, FieldKind.PORT, FieldKind.PID, FieldKind.LOGON_ID})
+
+
+def solve(
+    require: Sequence[Need],
+    forbid: Sequence[Pattern],
+    spec: FieldSpec,
+    rng: random.Random,
+    natural: str,
+    *,
+    attempts: int = ATTEMPTS,
+) -> str | None:
+    """A realistic text of a field which every required pattern accepts and no forbidden one does.
+
+    The natural text is returned as it is if it will do, and else changed as little as is needed. Each text that is
+    tried is checked with the evaluator's meaning of the patterns.
+
+    Args:
+        require: patterns that must accept the text. Exists and references to other fields ask for nothing here.
+        forbid: patterns that must not accept it; references to other fields are left to the caller.
+        spec: the field.
+        rng: chooses what is open; the same state gives the same text.
+        natural: a realistic text of the field, such as the simulator fills in by default.
+        attempts: how many texts are tried at most.
+
+    Returns:
+        The text; None if none was found.
+    """
+    if satisfies(natural, require, forbid) and cannot_hold(spec, natural) is None:
+        return natural
+    varied = False
+    for attempt in range(attempts):
+        goal = goal_of(require, rng)
+        if goal is None:
+            return None
+        if goal.whole is not None:
+            varied = varied or _is_open(require)
+            if attempt and not varied:
+                return None
+            text = goal.whole
+        else:
+            text = _build(goal, spec, natural, rng, attempt)
+        text = rendered(spec, text) or text
+        if satisfies(text, require, forbid) and cannot_hold(spec, text) is None:
+            return text
+        if attempt == _CHEAP_ATTEMPTS and goal.whole is None and not _is_open(require):
+            found = _choice(goal, require, forbid, spec, rng)
+            if found is not None:
+                return found
+    return None
+
+
+def _is_open(require: Sequence[Need]) -> bool:
+    """Whether a pattern leaves anything open inside of it."""
+    return any(type(need.pattern).__name__ in ("Glob", "Regex") for need in require)
+
+
+def _choice(
+    goal: Goal, require: Sequence[Need], forbid: Sequence[Pattern], spec: FieldSpec, rng: random.Random
+) -> str | None:
+    del goal
+    usable = [text for text in spec.choices if satisfies(text, require, forbid) and cannot_hold(spec, text) is None]
+    return rng.choice(usable) if usable else None
+
+
+def _build(goal: Goal, spec: FieldSpec, natural: str, rng: random.Random, attempt: int) -> str:
+    """One text for a goal, in the form of the field's kind."""
+    kind = spec.kind
+    if goal.bounds and kind not in _NUMBERS:
+        return build_number(goal, spec, natural, rng, attempt)
+    if goal.networks:
+        return build_address(goal, natural, rng, attempt)
+    if kind in _PATHS:
+        return build_path(goal, kind, natural, rng, attempt)
+    if kind in _NUMBERS:
+        return build_number(goal, spec, natural, rng, attempt)
+    if spec.choices and attempt % 2 == 0:
+        found = choose(goal, tuple(rng.sample(spec.choices, len(spec.choices))) if attempt else spec.choices)
+        if found is not None:
+            return found
+    match kind:
+        case FieldKind.COMMAND_LINE:
+            return build_command(goal, natural, rng, attempt)
+        case FieldKind.SCRIPT:
+            return build_script(goal, natural, rng, attempt)
+        case FieldKind.REGISTRY_KEY:
+            return build_key(goal, natural, rng, attempt)
+        case FieldKind.PIPE:
+            return build_pipe(goal, natural, rng, attempt)
+        case FieldKind.IP:
+            return build_address(goal, natural, rng, attempt)
+        case FieldKind.HASHES:
+            return build_hashes(goal, natural, rng, attempt)
+        case FieldKind.USER:
+            return build_user(goal, natural, rng, attempt)
+        case FieldKind.URL:
+            return build_url(goal, natural, rng, attempt)
+        case FieldKind.REGISTRY_DATA:
+            return build_data(goal, natural, rng, attempt) or build_text(goal, natural, rng, attempt)
+        case FieldKind.TEXT | FieldKind.VERSION_INFO | FieldKind.ENUM:
+            return build_text(goal, natural, rng, attempt)
+    return build_name(goal, spec, natural, rng, attempt)
