@@ -1,6 +1,7 @@
 """What a text has to satisfy, with its words in the casing in which the rule's author wrote them."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -77,10 +78,8 @@ def _spellings(written: str) -> Iterator[texts.Parts]:
     plain = texts.parse_text(written)
     forms = [plain]
     yield plain
-    try:
+    with suppress(RuleError):  # more dashes than windash serves: it was not used
         forms += texts.windash(plain)
-    except RuleError:
-        pass  # more dashes than windash serves: it was not used
     yield from forms[1:]
     for form in tuple(forms):
         wide: list[tuple[texts.Parts, bool]] = [(form, False)]

@@ -68,7 +68,7 @@ def solve(
                 return None
             text = goal.whole
         else:
-            text = _build(goal, spec, natural, rng, attempt)
+            text = build(goal, spec, natural, rng, attempt)
         text = rendered(spec, text) or text
         if satisfies(text, require, forbid) and cannot_hold(spec, text) is None:
             return text
@@ -92,8 +92,8 @@ def _choice(
     return rng.choice(usable) if usable else None
 
 
-def _build(goal: Goal, spec: FieldSpec, natural: str, rng: random.Random, attempt: int) -> str:
-    """One text for a goal, in the form of the field's kind."""
+def build(goal: Goal, spec: FieldSpec, natural: str, rng: random.Random, attempt: int) -> str:
+    """One text for a goal in the form of the field's kind; `attempt` 0 stays near the natural text, others vary."""
     kind = spec.kind
     if goal.bounds and kind not in _NUMBERS:
         return build_number(goal, spec, natural, rng, attempt)

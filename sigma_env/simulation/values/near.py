@@ -1,0 +1,278 @@
+"""From a text that satisfies a pattern to near ones that do not.
+
+A near text is one that a sloppier pattern would still accept: a literal cut short at its end or its begin, or looked
+for anywhere instead of at its place. What has to be broken is broken a little and in different ways.
+"""
+
+import ipaddress
+import random
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Final
+
+from sigma_env.engines.patterns import parse_network
+from sigma_env.sigma.regex import compile_regex
+from sigma_env.sigma.rule import AnyText, Cidr, Compare, Exists, FieldRef, Glob, Null, Pattern, Regex, Text
+from sigma_env.simulation.schema import FieldKind, FieldSpec
+from sigma_env.simulation.schemas.plausible import cannot_hold, rendered
+from sigma_env.simulation.values.goal import Goal
+from sigma_env.simulation.values.literal import Need, accepts, satisfies
+from sigma_env.simulation.values.near_words import edits, hex_edits, number_edits, swap_edits
+from sigma_env.simulation.values.solver import build
+
+_CANDIDATES: Final = 60
+"""How many texts are looked at for one that is near, realistic and fails."""
+_PREFIXES: Final[dict[FieldKind, tuple[str, ...]]] = {
+    FieldKind.IMAGE: ("\\??\\", "\\\\?\\"),
+    FieldKind.FILE: ("\\??\\", "\\\\?\\"),
+    FieldKind.DIRECTORY: ("\\\\?\\",),
+    FieldKind.COMMAND_LINE: ("cmd /c ", "start ", "\"C:\\Windows\\System32\\cmd.exe\" /c "),
+    FieldKind.SCRIPT: ("$null\r\n", "Set-StrictMode -Version 2\r\n", "& "),
+    FieldKind.PIPE: ("\\local", "\\pipe"),
+    FieldKind.HOST_NAME: ("www.", "my-"),
+    FieldKind.URL: ("view-source:", "https://proxy.corp.example/?u="),
+    FieldKind.USER: ("OLD",),
+    FieldKind.ACCOUNT: ("old_", "x"),
+    FieldKind.TASK_NAME: ("\\Archive",),
+}  # fmt: skip
+_SUFFIXES: Final[dict[FieldKind, tuple[str, ...]]] = {
+    FieldKind.IMAGE: (".old.exe", "_bak.exe", ".exe", "2"),
+    FieldKind.FILE: (".bak", ".tmp", "_old", "2"),
+    FieldKind.DIRECTORY: ("old\\", "backup\\"),
+    FieldKind.COMMAND_LINE: (" 2>nul", " report.txt", " -Verbose", "x"),
+    FieldKind.SCRIPT: ("\r\nWrite-Output 'done'", " | Out-Null"),
+    FieldKind.REGISTRY_KEY: ("Ex", "\\Backup", "_old"),
+    FieldKind.REGISTRY_DATA: (" /background", ".bak", "x"),
+    FieldKind.PIPE: ("_old", "2"),
+    FieldKind.HOST_NAME: (".corp.example", ".test"),
+    FieldKind.URL: ("?ref=1", ".bak"),
+    FieldKind.USER: ("2", "_old"),
+    FieldKind.ACCOUNT: ("2", "_old"),
+    FieldKind.SID: ("1",),
+    FieldKind.TASK_NAME: ("2", "\\Old"),
+    FieldKind.SERVICE_NAME: ("2", "_old"),
+    FieldKind.VERSION_INFO: (" (x86)", " 2"),
+}
+_DEFAULT_SUFFIXES: Final = ("2", "_old", " x")
+_SWAPPED_HEX: Final = frozenset({FieldKind.HASHES, FieldKind.GUID})
+_DIGITS_ONLY: Final = frozenset({FieldKind.NUMBER, FieldKind.PORT, FieldKind.PID, FieldKind.LOGON_ID})
+
+
+def miss(
+    text: str,
+    need: Need,
+    spec: FieldSpec,
+    rng: random.Random,
+    forbid: Sequence[Pattern] = (),
+    keep: Sequence[Need] = (),
+    number: int = 0,
+) -> str | None:
+    """A text near to one that satisfies a need, which does not satisfy it.
+
+    Args:
+        text: satisfies the need; for Null, the natural text of the field.
+        need: what has to fail.
+        spec: the field.
+        rng: chooses among the ways to fail.
+        forbid: further patterns that must fail as well: the line's other values, filters.
+        keep: what must still hold.
+        number: which of the different texts: 0 the first. Different numbers with rngs of the same seed give different
+            texts, of different kinds as far as there are some.
+
+    Returns:
+        The text; None if there are not so many.
+    """
+    for at, found in enumerate(misses(text, need, spec, rng, forbid, keep)):
+        if at == number:
+            return found
+    return None
+
+
+def misses(
+    text: str,
+    need: Need,
+    spec: FieldSpec,
+    rng: random.Random,
+    forbid: Sequence[Pattern] = (),
+    keep: Sequence[Need] = (),
+) -> Iterator[str]:
+    """The near texts of `miss`, one after the other, each once; the ways to fail alternate."""
+    seen = {text} if not isinstance(need.pattern, Null) else set()
+    refused = (need.pattern, *forbid)
+    for tried, candidate in enumerate(_candidates(text, need, spec, rng)):
+        if tried >= _CANDIDATES:
+            return
+        shown = rendered(spec, candidate) or candidate
+        if shown in seen:
+            continue
+        seen.add(shown)
+        if satisfies(shown, keep, refused) and cannot_hold(spec, shown) is None:
+            yield shown
+
+
+def _candidates(text: str, need: Need, spec: FieldSpec, rng: random.Random) -> Iterator[str]:
+    pattern = need.pattern
+    if spec.kind is FieldKind.ENUM:
+        yield from rng.sample(spec.choices, len(spec.choices))
+        return
+    if isinstance(pattern, AnyText | FieldRef):
+        return
+    if isinstance(pattern, Exists | Null):
+        yield from () if isinstance(pattern, Exists) else _filled(text, spec, rng)
+        return
+    if isinstance(pattern, Cidr):
+        yield from _outside(pattern.network, rng)
+        return
+    if isinstance(pattern, Compare):
+        yield from _beyond(pattern, text, spec, rng)
+        return
+    if text == "":
+        yield from _filled(text, spec, rng)
+        return
+    yield from _alternated(_ways(text, pattern, spec, rng))
+    yield from (choice for choice in rng.sample(spec.choices, len(spec.choices)))
+    yield from _filled(text, spec, rng)
+
+
+def _alternated(ways: Sequence[Iterable[str]]) -> Iterator[str]:
+    """One of each way in turn."""
+    running = [iter(way) for way in ways]
+    while running:
+        left = []
+        for way in running:
+            found = next(way, None)
+            if found is not None:
+                left.append(way)
+                yield found
+        running = left
+
+
+def _filled(text: str, spec: FieldSpec, rng: random.Random) -> Iterator[str]:
+    """Realistic texts of the field that have nothing to do with the pattern."""
+    if text:
+        yield text
+    open_goal = Goal(None, "", "", ())
+    for attempt in range(1, 9):
+        yield build(open_goal, spec, text, rng, attempt)
+
+
+def _ways(text: str, pattern: Pattern, spec: FieldSpec, rng: random.Random) -> list[Iterable[str]]:
+    """The ways to fail a pattern about the words of a text."""
+    spans = _spans(text, pattern, rng)
+    edit = _edit_of(spec, text)
+    ways: list[Iterable[str]] = []
+    if spans:
+        begin, end = spans
+        whole = text[begin:end]
+        ways = [(_replaced(text, whole, changed) for changed in edit(whole, at_end, rng)) for at_end in (True, False)]
+        rng.shuffle(ways)
+        if spec.kind in (FieldKind.COMMAND_LINE, FieldKind.SCRIPT, FieldKind.TEXT):
+            ways.append(_without(text, whole))
+    loosened = list(_moved(text, pattern, spec, rng))
+    if loosened:
+        ways.insert(rng.randint(0, len(ways)), loosened)
+    return ways
+
+
+def _edit_of(spec: FieldSpec, text: str) -> Callable[[str, bool, random.Random], Iterator[str]]:
+    if spec.kind in _SWAPPED_HEX or spec.type in ("guid", "binary"):
+        return hex_edits
+    if spec.kind in _DIGITS_ONLY or spec.type in ("hex32", "hex64") or spec.kind is FieldKind.IP:
+        return number_edits
+    if spec.kind is FieldKind.SID or text.isdigit():
+        return swap_edits
+    return edits
+
+
+def _spans(text: str, pattern: Pattern, rng: random.Random) -> tuple[int, int] | None:
+    """Where in the text what the pattern asks for stands."""
+    if isinstance(pattern, Text):
+        lower = text if pattern.cased else text.lower()
+        if pattern.op == "endswith":
+            return len(text) - len(pattern.text), len(text)
+        at = lower.find(pattern.text)
+        return (at, at + len(pattern.text)) if at >= 0 else None
+    if isinstance(pattern, Glob):
+        lower = text if pattern.cased else text.lower()
+        literals = [part for part in pattern.parts if isinstance(part, str) and any(map(str.isalnum, part))]
+        if not literals:
+            return None
+        part = rng.choice(literals)
+        at = lower.find(part)
+        return (at, at + len(part)) if at >= 0 else None
+    if isinstance(pattern, Regex):
+        found = compile_regex(pattern.pattern, pattern.flags).search(text)
+        return (found.start(), found.end()) if found is not None and found.end() > found.start() else None
+    return None
+
+
+def _replaced(text: str, old: str, new: str) -> str:
+    """The text with every occurrence of a piece, whatever its case, replaced."""
+    if text.lower().count(old.lower()) == 1:
+        at = text.lower().find(old.lower())
+        return text[:at] + new + text[at + len(old) :]
+    return re.sub(re.escape(old), lambda _: new, text, flags=re.IGNORECASE)
+
+
+def _without(text: str, piece: str) -> list[str]:
+    """The text without the piece."""
+    left = _replaced(text, piece, " " if piece[:1] == " " or piece[-1:] == " " else "")
+    return [re.sub(r" {2,}", " ", left).strip()] if left.strip() else []
+
+
+def _moved(text: str, pattern: Pattern, spec: FieldSpec, rng: random.Random) -> Iterator[str]:
+    """The text with something before it or behind it, where the pattern is fixed to that side."""
+    begins = ends = False
+    if isinstance(pattern, Text):
+        begins, ends = pattern.op in ("startswith", "equals"), pattern.op in ("endswith", "equals")
+    elif isinstance(pattern, Glob):
+        begins, ends = isinstance(pattern.parts[0], str), isinstance(pattern.parts[-1], str)
+    elif isinstance(pattern, Regex):
+        begins, ends = (
+            "^" in pattern.pattern or "\\A" in pattern.pattern,
+            "$" in pattern.pattern or "\\z" in pattern.pattern,
+        )
+    prefixes, suffixes = _PREFIXES.get(spec.kind, ()), _SUFFIXES.get(spec.kind, _DEFAULT_SUFFIXES)
+    sides = [text + suffix for suffix in rng.sample(suffixes, len(suffixes))] if ends else []
+    heads = [prefix + text for prefix in rng.sample(prefixes, len(prefixes))] if begins else []
+    yield from _alternated([sides, heads] if rng.random() < 0.5 else [heads, sides])
+
+
+def _outside(network: str, rng: random.Random) -> Iterator[str]:
+    """Addresses just outside of a network and near it, then elsewhere."""
+    version, first, last = parse_network(network)
+    most = (1 << 32) - 1 if version == 4 else (1 << 128) - 1
+    size = last - first + 1
+    numbers = [
+        first - 1 - rng.randint(0, min(size, 200)),
+        last + 1 + rng.randint(0, min(size, 200)),
+        first - 1,
+        last + 1,
+    ]
+    numbers += [
+        first - size + rng.randrange(size),
+        last + rng.randint(1, size),
+        first ^ (1 << (31 if version == 4 else 127)),
+    ]
+    for number in numbers:
+        if 0 < number <= most and not first <= number <= last:
+            yield str(ipaddress.IPv4Address(number) if version == 4 else ipaddress.IPv6Address(number))
+    for _ in range(4):
+        yield f"{rng.choice((8, 13, 52, 203, 104))}.{rng.randint(1, 250)}.{rng.randint(1, 250)}.{rng.randint(1, 250)}"
+
+
+def _beyond(pattern: Compare, text: str, spec: FieldSpec, rng: random.Random) -> Iterator[str]:
+    """Numbers just beyond a bound, then further away."""
+    op, bound = pattern
+    edge = int(bound)
+    hexadecimal = text[:2].lower() == "0x" or spec.type in ("hex32", "hex64")
+    down = op in ("gt", "gte")
+    for step in (0, 1, rng.randint(2, 9), rng.randint(10, 99), max(1, edge // 2)):
+        number = edge - step if down else edge + step
+        if number >= 0 or spec.type == "int32":
+            yield hex(number) if hexadecimal and number >= 0 else str(number)
+
+
+def is_missed(text: str, need: Need) -> bool:
+    """Whether a text does not satisfy a need."""
+    return not accepts(need.pattern, text, text.lower())

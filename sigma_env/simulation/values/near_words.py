@@ -1,0 +1,163 @@
+"""Small changes to words that leave them looking like words of the same kind."""
+
+import random
+import re
+import string
+from collections.abc import Iterator
+from typing import Final
+
+_RUN: Final = re.compile(r"[^\W_]+")
+_EXTENSION: Final = re.compile(r"\.([A-Za-z][A-Za-z0-9]{1,4})(?=$|[\s\"'\\])")
+_FAMILIES: Final = (
+    ("exe", "com", "scr", "dll", "sys"),
+    ("dll", "ocx", "cpl", "exe"),
+    ("ps1", "psm1", "psd1", "txt"),
+    ("bat", "cmd", "txt"),
+    ("vbs", "vbe", "txt"),
+    ("js", "jse", "json"),
+    ("doc", "docx", "docm", "rtf"),
+    ("xls", "xlsx", "xlsm", "csv"),
+    ("zip", "7z", "rar", "cab"),
+    ("txt", "log", "csv", "xml"),
+    ("dmp", "mdmp", "log"),
+    ("png", "jpg", "bmp"),
+    ("lnk", "url", "txt"),
+    ("com", "net", "org"),
+    ("io", "net", "org"),
+)
+_ENDINGS: Final = ("er", "ing", "ed", "list", "log", "info", "set", "ex", "al", "or", "ion", "able", "s", "mon")
+_STEM_TAILS: Final = ("_old", "2", "_x64", "-helper", "svc", "_bak", "cfg", "32", "Update")
+_STEM_HEADS: Final = ("x", "my", "old_", "win", "new", "n", "sub", "co")
+_WIDER: Final = ("Ex", "s", "2", "Old", "Info")
+
+
+def edits(literal: str, at_end: bool, rng: random.Random) -> Iterator[str]:
+    """Changed forms of a literal that keep its begin (`at_end`) or its end.
+
+    Shortened at the changed side, the literal is still in most of them.
+    """
+    runs = [(found.start(), found.end()) for found in _RUN.finditer(literal)]
+    if not runs:
+        yield from _plain_edits(literal, at_end, rng)
+        return
+    begin, end = runs[-1 if at_end else 0]
+    head, run, tail = literal[:begin], literal[begin:end], literal[end:]
+    if at_end:
+        extension = _EXTENSION.search(literal)
+        if extension is not None and extension.end() == len(literal):
+            yield from _extension_edits(literal, extension.start(), rng)
+        for changed in _tail_changed(run, rng):
+            yield f"{head}{changed}{tail}"
+        if tail:
+            yield f"{head}{run}{rng.choice(_WIDER).lower()}{tail}"
+    else:
+        if head:
+            yield f"{head}{rng.choice(_STEM_HEADS)}{run}{tail}"
+        for changed in _head_changed(run, rng):
+            yield f"{head}{changed}{tail}"
+        if head[:-1].strip():
+            yield f"{run}{tail}"
+    if len(runs) > 2:
+        middle, stop = rng.choice(runs[1:-1])
+        yield literal[:middle] + next(_tail_changed(literal[middle:stop], rng)) + literal[stop:]
+
+
+def _extension_edits(literal: str, dot: int, rng: random.Random) -> Iterator[str]:
+    """Another extension, and another name with the same begin."""
+    extension = literal[dot + 1 :].lower()
+    others = [e for family in _FAMILIES if family[0] == extension for e in family[1:]] or ["txt", "dat", "tmp"]
+    stem = literal[:dot]
+    if stem and stem[-1].isalnum():
+        yield f"{stem}{rng.choice(_STEM_TAILS)}{literal[dot:]}"
+    yield f"{stem}.{rng.choice(others)}"
+
+
+def _tail_changed(run: str, rng: random.Random) -> Iterator[str]:
+    """Runs of letters and digits with the same begin."""
+    if run.isdigit():
+        yield from swap_edits(run, True, rng)
+        return
+    if len(run) >= 5:
+        for ending in rng.sample(_ENDINGS, 3):
+            kept = run[: max(3, len(run) - rng.choice((1, 2, 3)))]
+            yield kept + (ending.upper() if run.isupper() else ending)
+    for _ in range(2):
+        yield run[:-1] + _other(run[-1], rng)
+    if len(run) <= 2:
+        yield run + _other(run[-1], rng)
+
+
+def _head_changed(run: str, rng: random.Random) -> Iterator[str]:
+    """Runs of letters and digits with the same end."""
+    if run.isdigit():
+        yield from swap_edits(run, False, rng)
+        return
+    for _ in range(3):
+        yield _other(run[0], rng) + run[1:]
+    if len(run) > 6:
+        yield rng.choice(("re", "un", "in", "ex", "de")) + run[rng.choice((2, 3)) :]
+
+
+def _other(char: str, rng: random.Random) -> str:
+    """Another character of the same sort."""
+    if char.isdigit():
+        return rng.choice([digit for digit in string.digits if digit != char])
+    if char.isascii():
+        others = "bcdfghklmnprstvwz"
+        chosen = rng.choice([letter for letter in others if letter != char.lower()])
+        return chosen.upper() if char.isupper() else chosen
+    return rng.choice(string.ascii_lowercase)
+
+
+def _plain_edits(literal: str, at_end: bool, rng: random.Random) -> Iterator[str]:
+    """Changes to a literal without letters and digits."""
+    kept = literal[:-1] if at_end else literal[1:]
+    yield kept
+    filler = rng.choice(("a", "1", "x"))
+    yield f"{kept}{filler}" if at_end else f"{filler}{kept}"
+    if len(literal) > 1:
+        yield literal[0] + filler + literal[1:]
+    yield filler
+
+
+def swap_edits(literal: str, at_end: bool, rng: random.Random) -> Iterator[str]:
+    """The literal with digits changed at one side."""
+    places = [i for i, char in enumerate(literal) if char.isdigit()]
+    if not places:
+        yield from edits(literal, at_end, rng)
+        return
+    order = places[::-1] if at_end else places
+    for place in order[:3]:
+        yield literal[:place] + _other(literal[place], rng) + literal[place + 1 :]
+    yield literal + rng.choice(string.digits) if at_end else rng.choice("123456789") + literal
+
+
+def number_edits(literal: str, at_end: bool, rng: random.Random) -> Iterator[str]:
+    """A number or an address with a digit changed, hexadecimal digits where it has them."""
+    body = 2 if literal[:2].lower() == "0x" else 0
+    places = [i for i in range(body, len(literal)) if literal[i] in string.hexdigits]
+    digits = string.digits if all(char in string.digits + ".:" for char in literal) else "0123456789abcdef"
+    order = places[::-1] if at_end else places
+    for place in order[:4]:
+        usable = [d for d in digits if d != literal[place].lower() and (d != "0" or place > body)]
+        yield literal[:place] + rng.choice(usable) + literal[place + 1 :]
+    if at_end:
+        yield literal + rng.choice(digits)
+    else:
+        yield f"{literal[:body]}{rng.choice('123456789')}{literal[body:]}"
+
+
+def hex_edits(literal: str, at_end: bool, rng: random.Random) -> Iterator[str]:
+    """A hash or identifier of the same length with other hexadecimal digits at one side."""
+    name, equals, value = literal.rpartition("=")
+    places = [i for i, char in enumerate(value) if char in string.hexdigits]
+    if not places:
+        yield from edits(literal, at_end, rng)
+        return
+    for count in (1, 4, len(places) // 2 or 1, len(places)):
+        chars = list(value)
+        for place in places[-count:] if at_end else places[:count]:
+            usable = [d for d in "0123456789ABCDEF" if d != chars[place].upper()]
+            new = rng.choice(usable)
+            chars[place] = new.lower() if chars[place].islower() else new
+        yield name + equals + "".join(chars)
