@@ -58,20 +58,27 @@ def open_store(phases: Phases, logs: list[Path]) -> EventStore:
         return open_logs(logs)
 
 
-def name_losses(not_run: list[NotRun], store: EventStore) -> None:
-    """Names on stderr the rules that were not run and what could not be read, each with its reason."""
-    _name((f"{one.path}: not run: {one.reason}" for one in not_run), len(not_run), "rules were not run")
+def name_losses(not_run: list[NotRun], store: EventStore, all_with: str = "--report FILE") -> None:
+    """Names on stderr the rules that were not run and what could not be read, each with its reason.
+
+    Args:
+        not_run: the rules.
+        store: the events.
+        all_with: the option that names all of them, where a terminal shows the first only.
+    """
+    _name((f"{one.path}: not run: {one.reason}" for one in not_run), len(not_run), "rules were not run", all_with)
     lost = store.unreadable
     _name(
         (f"{one.file}{'' if one.position is None else f' at {one.position}'}: not read: {one.reason}" for one in lost),
         len(lost),
         "parts of the logs could not be read",
+        all_with,
     )
 
 
-def _name(lines: Iterable[str], count: int, what: str) -> None:
+def _name(lines: Iterable[str], count: int, what: str, all_with: str) -> None:
     for shown, line in enumerate(lines):
         if shown == _REASONS_SHOWN and sys.stderr.isatty():
-            print(f"… {count - shown:,} more: {count:,} {what}; --report FILE names all", file=sys.stderr)
+            print(f"… {count - shown:,} more: {count:,} {what}; {all_with} names all", file=sys.stderr)
             return
         print(line, file=sys.stderr)

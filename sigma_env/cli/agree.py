@@ -33,6 +33,9 @@ def agree(
         str,
         typer.Option(help="Who gives Chainsaw's meaning: 'native', or 'chainsaw', the real program."),
     ] = "native",
+    any_product: Annotated[
+        bool, typer.Option("--any-product", help="Also compare rules that are not for Windows' event logs.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print everything as JSON.")] = False,
     baseline: Annotated[
         Path | None,
@@ -48,6 +51,10 @@ def agree(
     With --engine chainsaw the real program is compared instead of the native
     form of its meaning. It is given the rules that the specification accepts.
 
+    Rules for other products are not run, as in 'match': they are not for these
+    logs. Chainsaw tries them on every event, which --any-product shows. What
+    is not run, or cannot be read, is named with its reason on stderr.
+
     Exit status: 1 if no rule was run, or no log could be read; 2 for a usage
     error; 3 if a difference has no cause and is not in the baseline.
 
@@ -60,11 +67,12 @@ def agree(
       sigma-env agree --rules my.yml --logs evtx --baseline known.json
     """
     from sigma_env.cli._hunting import Phases, check_choice, name_losses, open_store
+    from sigma_env.engines.hunt import NotRun
 
     check_choice(engine, "sigma")
     known = {} if baseline is None else _read_baseline(baseline)
     store = open_store(Phases(), logs)
-    compared = _compared(rules, store, engine)
+    compared = _compared(rules, store, engine, any_product)
     fresh = [one for one in compared if one.is_difference and one.cause is None and not _is_known(one, store, known)]
     if as_json:
         import orjson
@@ -73,7 +81,8 @@ def agree(
         sys.stdout.buffer.write(orjson.dumps(content, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
     else:
         _print_tables(compared)
-    name_losses([], store)
+    not_run = [NotRun(one.meta.id, str(one.path), one.reason or "") for one in compared if one.verdict == "not_run"]
+    name_losses(not_run, store, all_with="--json")
     if not store.n_events or all(one.verdict == "not_run" for one in compared):
         print(f"sigma-env: {'no rule was run' if store.n_events else 'no event could be read'}", file=sys.stderr)
         raise typer.Exit(1)
@@ -83,7 +92,7 @@ def agree(
         raise typer.Exit(3)
 
 
-def _compared(rules: list[Path], store: EventStore, engine: str) -> list[Comparison]:
+def _compared(rules: list[Path], store: EventStore, engine: str, any_product: bool) -> list[Comparison]:
     from sigma_env.cli._progress import building
     from sigma_env.engines.agreement import compare_engine, compare_meanings
     from sigma_env.engines.choose import make_engine
@@ -92,8 +101,8 @@ def _compared(rules: list[Path], store: EventStore, engine: str) -> list[Compari
     try:
         with building("looking for causes") as progress:
             if engine == "native":
-                return compare_meanings(rules, store, progress)
-            return compare_engine(load_rules(rules), store, make_engine(engine), progress)
+                return compare_meanings(rules, store, progress, any_product=any_product)
+            return compare_engine(load_rules(rules), store, make_engine(engine), progress, any_product=any_product)
     except FileNotFoundError as error:
         raise typer.BadParameter(f"--rules: {error}") from None
 
@@ -164,6 +173,7 @@ def _as_json(compared: Sequence[Comparison], store: EventStore, engine: str) -> 
             for one in compared
             if one.verdict == "not_run"
         ],
+        "unreadable": [one._asdict() for one in store.unreadable],
     }
 
 

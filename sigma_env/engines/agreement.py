@@ -7,23 +7,21 @@ is named is the cause.
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from itertools import combinations
 from pathlib import Path
-from typing import Final, Literal, NamedTuple, Protocol, TypeAlias
+from typing import Final, Literal, NamedTuple, TypeAlias
 
 from sigma_env.engines.base import Engine, Matches, Unsupported
-from sigma_env.engines.native import NativeEngine
+from sigma_env.engines.causes import Outcome, Runner, Search, Subject, Switches
 from sigma_env.engines.rule_cache import load_rules
 from sigma_env.engines.switched_match import program_of
 from sigma_env.events.store import EventStore
 from sigma_env.sigma.chainsaw_files import parse_switched_text
-from sigma_env.sigma.chainsaw_tree import Program, Refused
+from sigma_env.sigma.chainsaw_tree import Refused
 from sigma_env.sigma.files import LoadedRule, read_rule_file
 from sigma_env.sigma.rule import Meta
 from sigma_env.sigma.switches import CHAINSAW, SIGMA, WHEN_READ, Switch
+from sigma_env.sigma.taxonomy import select
 
-Outcome: TypeAlias = Matches | Unsupported
-Switches: TypeAlias = frozenset[Switch]
 Verdict: TypeAlias = Literal["equal", "different", "only_sigma_runs", "only_chainsaw_runs", "not_run"]
 Progress: TypeAlias = Callable[[str, int, int], None]
 _Key: TypeAlias = tuple[str, int]
@@ -32,14 +30,6 @@ _Key: TypeAlias = tuple[str, int]
 OF_FILES: Final = WHEN_READ | {Switch.EXCLUSIONS}
 """What is decided by a rule's file and header; the engine that runs the real program writes both anew."""
 
-_WHEN_RUN: Final = frozenset(
-    {Switch.MISSING, Switch.AND_ORDER, Switch.PRECONDITIONS, Switch.FIELD_MAPPING, Switch.EXCLUSIONS}
-)
-"""Switches that act when a rule is run, so that its program does not show them."""
-
-_ENGINES_KEPT: Final = 256
-_INERT: Final = frozenset({Switch.EXCLUSIONS})
-"""The specification's meaning without its parser, which refuses more: this switch can only end a rule that runs."""
 _ABSENT: Final = "with this meaning the file does not hold this rule"
 
 
@@ -131,35 +121,44 @@ def count_causes(compared: Iterable[Comparison]) -> list[CauseCount]:
     )
 
 
-def compare_meanings(paths: Sequence[Path], store: EventStore, progress: Progress | None = None) -> list[Comparison]:
+def compare_meanings(
+    paths: Sequence[Path], store: EventStore, progress: Progress | None = None, *, any_product: bool = False
+) -> list[Comparison]:
     """Compares the specification's meaning with Chainsaw's, both of the native engine, in the order of the files.
 
     Args:
         paths: rule files and folders.
         store: the events.
         progress: told (rule file, explained, to explain).
+        any_product: also run rules that are not for Windows' event logs; Chainsaw tries them on every event.
 
     Raises:
         FileNotFoundError: a path does not exist.
     """
     sigma, chainsaw = _by_file(load_rules(paths, SIGMA)), _by_file(load_rules(paths, CHAINSAW))
-    runner = _Runner(store)
-    subjects: list[_Subject] = []
+    runner = Runner(store)
+    subjects: list[Subject] = []
     compared: list[Comparison] = []
     for path, specified in sigma.items():
         switched = chainsaw.get(path, {})
         file = _RuleFile(path)
         for key in {**specified, **switched}:
-            shown = specified.get(key) or switched[key]
-            left = runner.outcome(_find(specified, key), SIGMA)
-            right = runner.outcome(_find(switched, key), CHAINSAW)
-            compared.append(Comparison(path, shown.meta, left, right))
+            sides = _find(specified, key), _find(switched, key)
+            meta = (specified.get(key) or switched[key]).meta
+            foreign = None if any_product else _foreign(*sides)
+            outcomes = (foreign, foreign) if foreign else map(runner.outcome, sides, (SIGMA, CHAINSAW))
+            compared.append(Comparison(path, meta, *outcomes))
             subjects.append(_Written(file, key))
     return _explained(compared, subjects, runner, CHAINSAW, progress)
 
 
 def compare_engine(
-    rules: Sequence[LoadedRule], store: EventStore, engine: Engine, progress: Progress | None = None
+    rules: Sequence[LoadedRule],
+    store: EventStore,
+    engine: Engine,
+    progress: Progress | None = None,
+    *,
+    any_product: bool = False,
 ) -> list[Comparison]:
     """Compares the specification's meaning with what an engine that runs the real program finds, in the rules' order.
 
@@ -170,24 +169,40 @@ def compare_engine(
         store: the events.
         engine: the other side.
         progress: told (rule file, explained, to explain).
+        any_product: see `compare_meanings`.
 
     Raises:
         EngineError: the engine failed.
     """
-    runner = _Runner(store)
-    given = [one.rule for one in rules if one.rule is not None]
+    runner = Runner(store)
+    foreign = [None if any_product else _foreign(one) for one in rules]
+    given = [one.rule for one, why in zip(rules, foreign, strict=True) if one.rule is not None and why is None]
     answers = iter(engine.match(given, store))
     compared = []
-    for one in rules:
-        left = runner.outcome(one, SIGMA)
-        compared.append(Comparison(one.path, one.meta, left, left if one.rule is None else next(answers)))
+    for one, why in zip(rules, foreign, strict=True):
+        left = why or runner.outcome(one, SIGMA)
+        right = left if why or one.rule is None else next(answers)
+        compared.append(Comparison(one.path, one.meta, left, right))
     return _explained(compared, [_Parsed(one) for one in rules], runner, CHAINSAW - OF_FILES, progress)
+
+
+def _foreign(*loaded: LoadedRule) -> Unsupported | None:
+    """Why a rule is not for Windows' event logs: it is of another product, or of none with such events.
+
+    The specification selects nothing with its logsource, whereas Chainsaw knows no product and tries it on every
+    event: a difference that says nothing of the rule.
+    """
+    rule = next((one.rule for one in loaded if one.rule is not None), None)
+    if rule is None or rule.logsource.product == "windows":
+        return None
+    targets = select(rule.logsource)
+    return None if targets.note is None or targets.no_event_source else Unsupported(targets.note)
 
 
 def _explained(
     compared: Sequence[Comparison],
-    subjects: "Sequence[_Subject]",
-    runner: "_Runner",
+    subjects: Sequence[Subject],
+    runner: Runner,
     every: Switches,
     progress: Progress | None,
 ) -> list[Comparison]:
@@ -201,7 +216,7 @@ def _explained(
         if progress is not None:
             progress(one.path.name, done, total)
         done += 1
-        result.append(one._replace(cause=_Search(subject, runner, one, every).smallest()))
+        result.append(one._replace(cause=Search(subject, runner, one.sigma, one.chainsaw, every).smallest()))
     return result
 
 
@@ -225,12 +240,6 @@ def _find(of_file: Mapping[_Key, LoadedRule], key: _Key) -> LoadedRule:
     refused = next((one for one in of_file.values() if one.rule is None), None)
     reason = _ABSENT if refused is None else refused.reason
     return LoadedRule(Path(), Meta(id=key[0]), None, "unsupported", reason)
-
-
-class _Subject(Protocol):
-    """A rule that can be loaded for any meaning."""
-
-    def load(self, on: Switches) -> LoadedRule: ...
 
 
 class _RuleFile:
@@ -272,111 +281,3 @@ class _Parsed(NamedTuple):
         if isinstance(program, Refused):
             return self.loaded._replace(rule=None, reason=program.reason)
         return self.loaded._replace(rule=rule._replace(program=program))
-
-
-class _Runner:
-    """Runs loaded rules on a store with any meaning."""
-
-    def __init__(self, store: EventStore) -> None:
-        self.store = store
-        self._engines: dict[Switches, NativeEngine] = {}
-
-    def outcome(self, loaded: LoadedRule, on: Switches) -> Outcome:
-        """What comes of a rule that was loaded for this meaning."""
-        if loaded.rule is None:
-            return Unsupported(loaded.reason or "no rule")
-        engine = self._engines.get(on)
-        if engine is None:
-            if len(self._engines) == _ENGINES_KEPT:
-                self._engines = {few: one for few, one in self._engines.items() if len(few) < 2 or few == CHAINSAW}
-            engine = self._engines[on] = NativeEngine(on)
-        return engine.match([loaded.rule], self.store)[0]
-
-
-class _Search:
-    """Looks for the smallest set of switches that turns the specification's outcome of a rule into the other one.
-
-    Args:
-        subject: the rule.
-        runner: who runs it.
-        compared: both outcomes.
-        every: the switches that may be turned on.
-    """
-
-    def __init__(self, subject: _Subject, runner: _Runner, compared: Comparison, every: Switches) -> None:
-        self.subject = subject
-        self.runner = runner
-        self.wanted = compared.chainsaw
-        self.every = [switch for switch in Switch if switch in every]
-        self._loaded: dict[Switches, LoadedRule] = {}
-        self._outcomes: dict[Switches, Outcome] = {SIGMA: compared.sigma}
-
-    def smallest(self) -> Switches | None:
-        """One switch, else two, else a set of which none can be left out; None if not even all suffice.
-
-        None is needed where only the specification's parser refuses the rule, and what it means is the same.
-        """
-        if isinstance(self._outcomes[SIGMA], Unsupported) and self._suffices(_INERT):
-            return SIGMA
-        singles = [frozenset({switch}) for switch in self.every]
-        found = self._first(singles)
-        if found is not None:
-            return found
-        if not self._suffices(frozenset(self.every)):
-            return None
-        relevant = [switch for switch in self.every if self._is_relevant(switch)]
-        found = self._first([frozenset(pair) for pair in combinations(relevant, 2)])
-        return found or self._shrunk(relevant)
-
-    def _first(self, sets: Sequence[Switches]) -> Switches | None:
-        """The first that suffices; of those that make a rule refused, one that does so for the same reason."""
-        enough = [on for on in sets if self._suffices(on)] if isinstance(self.wanted, Unsupported) else None
-        if enough is None:
-            return next(filter(self._suffices, sets), None)
-        alike = (on for on in enough if self._outcome(on) == self.wanted)
-        return next(alike, enough[0] if enough else None)
-
-    def _shrunk(self, relevant: Sequence[Switch]) -> Switches:
-        """Leaves out one switch after the other, until none can be: from the relevant ones if these are enough."""
-        on = frozenset(relevant) if self._suffices(frozenset(relevant)) else frozenset(self.every)
-        before = None
-        while on != before:
-            before = on
-            for switch in self.every:
-                if switch in on and self._suffices(on - {switch}):
-                    on -= {switch}
-        return on
-
-    def _is_relevant(self, switch: Switch) -> bool:
-        """Whether the rule is another one with this switch alone than with none, or without it than with all."""
-        if switch in _WHEN_RUN:
-            return True
-        everything = frozenset(self.every)
-        none = self._made(_INERT)
-        return self._made({switch}) != none or self._made(everything - {switch}) != self._made(everything)
-
-    def _made(self, on: Iterable[Switch]) -> object:
-        """What the rule becomes, without the switches that it became so under."""
-        loaded = self._load(frozenset(on))
-        if loaded.rule is None:
-            return loaded.reason
-        program = loaded.rule.program
-        return program._replace(switches=SIGMA) if isinstance(program, Program) else loaded.rule.condition
-
-    def _suffices(self, on: Switches) -> bool:
-        found = self._outcome(on)
-        if isinstance(self.wanted, Unsupported):
-            return isinstance(found, Unsupported)
-        return found == self.wanted
-
-    def _outcome(self, on: Switches) -> Outcome:
-        known = self._outcomes.get(on)
-        if known is None:
-            known = self._outcomes[on] = self.runner.outcome(self._load(on), on)
-        return known
-
-    def _load(self, on: Switches) -> LoadedRule:
-        known = self._loaded.get(on)
-        if known is None:
-            known = self._loaded[on] = self.subject.load(on)
-        return known

@@ -12,6 +12,7 @@ from sigma_env.engines.base import Matches
 from sigma_env.engines.native import NativeEngine
 from sigma_env.events.store import EventStore
 from sigma_env.sigma.rule import Rule
+from tests.engines.chainsaw.recordings import INPUTS, logs, matches_of
 
 HEAD = "title: {0}\nid: {0}\ndescription: d\nlogsource: {{category: process_creation, product: windows}}\n"
 RULES = {
@@ -73,9 +74,67 @@ def test_the_json_has_every_difference_with_its_cause_and_its_events(at: Path, c
     assert by_id["order"]["cause"] == ["precedence"]
     assert [event["event_record_id"] for event in by_id["order"]["only_sigma"]] == [101]
     assert [row["rule_id"] for row in said["not_run"]] == ["broken"]
+    assert said["unreadable"] == []
     assert {"cause": ["precedence"], "verdict": "different", "rules": 1, "only_sigma": 1, "only_chainsaw": 0} in said[
         "causes"
     ]
+
+
+FOREIGN = {
+    "linux": ("{category: process_creation, product: linux}", "product 'linux' has no Windows events"),
+    "web": ("{category: webserver}", "unknown category 'webserver' selects no event"),
+    "unknown": ("{category: process_creations, product: windows}", None),
+}
+
+
+@pytest.mark.parametrize("name", FOREIGN)
+def test_a_rule_that_is_not_for_windows_is_not_run(name: str, at: Path, capsys: Output) -> None:
+    """Chainsaw knows no product: it would find this rule's file name in events of Windows."""
+    logsource, reason = FOREIGN[name]
+    text = HEAD.format(name).replace("{category: process_creation, product: windows}", logsource) + RULES["equal"]
+    path = at / "foreign.yml"
+    path.write_text(text)
+    if reason is None:  # a slip in a rule for Windows is a difference
+        assert agree(at, "--json", rules="foreign.yml") == 0
+    else:
+        assert agree(at, "--json", rules="foreign.yml") == 1
+        captured = capsys.readouterr()
+        assert json.loads(captured.out)["differences"] == []
+        [left_out] = json.loads(captured.out)["not_run"]
+        assert (left_out["rule_id"], left_out["path"]) == (name, str(path))
+        assert left_out["reason"].startswith(reason)
+        assert f"{path}: not run: {reason}" in captured.err
+        assert agree(at, "--json", "--any-product", rules="foreign.yml") == 0
+    [difference] = json.loads(capsys.readouterr().out)["differences"]
+    assert difference["cause"] == ["preconditions"]
+    assert [event["event_record_id"] for event in difference["only_chainsaw"]] == [100]
+
+
+@pytest.mark.usefixtures("everything")
+def test_the_real_program_is_not_given_rules_for_other_products(at: Path, capsys: Output) -> None:
+    path = at / "rules" / "equal.yml"
+    path.write_text(path.read_text().replace("product: windows", "product: linux"))
+    assert agree(at, "--engine", "chainsaw", "--json", rules="rules/equal.yml") == 1
+    captured = capsys.readouterr()
+    assert "not run: product 'linux'" in captured.err
+    assert json.loads(captured.out)["differences"] == []
+    agree(at, "--engine", "chainsaw", "--any-product", "--json", rules="rules/equal.yml")
+    assert len(json.loads(capsys.readouterr().out)["differences"]) == 1
+
+
+def test_the_recorded_count_rule(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Output) -> None:
+    """The specification's meaning has no aggregations; Chainsaw's finds what the real program was recorded to find."""
+    monkeypatch.setenv("SIGMA_ENV_CACHE", str(tmp_path / "cache"))
+    [expected] = matches_of("count-rule").values()
+    logs(tmp_path, "sim.evtx")
+    arguments = ["--rules", str(INPUTS / "count" / "count.yml"), "--logs", str(tmp_path / "inputs"), "--json"]
+    assert run(["agree", *arguments]) == 0
+    [difference] = json.loads(capsys.readouterr().out)["differences"]
+    assert difference["verdict"] == "only_chainsaw_runs"
+    assert difference["cause"] == ["count"]
+    found = [(f"inputs/{event['file']}", event["event_record_id"]) for event in difference["only_chainsaw"]]
+    assert len(found) == 85
+    assert set(found) == expected
 
 
 def test_the_table_counts_the_causes_before_it_lists_the_rules(at: Path, capsys: Output) -> None:
@@ -122,7 +181,8 @@ def test_a_baseline_accepts_the_events_that_it_has_and_no_others(at: Path, capsy
             row["only_chainsaw"].clear()
     (at / "known.json").write_text(json.dumps(content))
     assert agree(at, "--engine", "chainsaw", "--baseline", str(at / "known.json")) == 3
-    assert [line.split(": ")[1] for line in capsys.readouterr().err.splitlines()] == ["equal"]
+    said = [line for line in capsys.readouterr().err.splitlines() if "not run" not in line]
+    assert said == [f"{at / 'rules' / 'equal.yml'}: equal: differs without a known cause"]
 
 
 def test_a_file_that_is_no_baseline_is_a_usage_error(at: Path, capsys: Output) -> None:
