@@ -4,30 +4,35 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from sigma_env.engines.base import Matches
-from sigma_env.engines.evaluator import StoredEvent, Trace, trace
-from sigma_env.engines.show import deciders, describe, saw
+from sigma_env.engines.base import Engine, Matches
+from sigma_env.engines.judge import Causes, meaning_of, told
+from sigma_env.engines.native import NativeEngine
 from sigma_env.events.store import EventStore
-from sigma_env.scoring.hints import line_hint, yaml_hints
-from sigma_env.scoring.logsource import selects
+from sigma_env.scoring.hints import yaml_hints
+from sigma_env.scoring.lines import Lines, SigmaLines, written_logsource
 from sigma_env.scoring.options import COMPONENTS, weighted
 from sigma_env.scoring.score import Score
+from sigma_env.scoring.switched_lines import SwitchedLines
 from sigma_env.sigma.answer import ABSTENTION, Answer
-from sigma_env.sigma.rule import FieldTest, Rule
+from sigma_env.sigma.rule import Rule
 
 if TYPE_CHECKING:
     from sigma_env.scoring.yardstick import Yardstick
 
 _EVENTS_LOOKED_AT: Final = 200
 _GROUPS_SHOWN: Final = 5
-_LINES_SHOWN: Final = 6
 _PAIRS_LOOKED_AT: Final = 100
 _IDS_SHOWN: Final = 5
 _HINTS_SHOWN: Final = 5
 
 
 def explain(
-    score: Score, yardstick: "Yardstick", answer: Answer, matches: Matches, weights: Mapping[str, float]
+    score: Score,
+    yardstick: "Yardstick",
+    answer: Answer,
+    matches: Matches,
+    weights: Mapping[str, float],
+    engine: Engine,
 ) -> str:
     """The text of `Score.explain`.
 
@@ -37,6 +42,7 @@ def explain(
         answer: the answer as read.
         matches: the events that it matches.
         weights: of the components.
+        engine: what ran the rules: its meaning explains them.
     """
     lines = list(_table(score, weights))
     if score.reason:
@@ -50,8 +56,13 @@ def explain(
             lines += ["", *_logsource(yardstick, answer.rule)]
         if score.status == "ok":
             events = yardstick.events(matches)
-            lines += _missed(answer.rule, yardstick, events["fn"])
-            lines += _extra(yardstick, events["fp"])
+            by_meaning = _lines_of(engine, yardstick.store)
+            differences = [*_missed(answer.rule, by_meaning, events["fn"])]
+            differences += _extra(yardstick.reference, by_meaning, events["fp"])
+            about = list(_about(engine)) if differences else []
+            lines += ["", *about, *differences] if about else differences
+        elif answer.status == "ok":
+            lines += _refused(answer.rule, engine)
     return "\n".join(printable(line) for line in lines)
 
 
@@ -73,7 +84,7 @@ def _table(score: Score, weights: Mapping[str, float]) -> Iterator[str]:
 
 
 def _logsource(yardstick: "Yardstick", rule: Rule) -> Iterator[str]:
-    yield f"The logsource is {_written(rule)}; the reference has {_written(yardstick.reference)}."
+    yield f"The logsource is {written_logsource(rule)}; the reference has {written_logsource(yardstick.reference)}."
     judged = (rule.logsource, rule.condition)
     for text, pairs in (
         ("It does not reach what was asked for", yardstick.check.missing(*judged)),
@@ -85,25 +96,42 @@ def _logsource(yardstick: "Yardstick", rule: Rule) -> Iterator[str]:
         yield from (f"  {text}: {channel} ({_listed(names)})" for channel, names in ids.items())
 
 
-def _written(rule: Rule) -> str:
-    parts = ((name, getattr(rule.logsource, name)) for name in ("product", "category", "service"))
-    return ", ".join(f"{name}: {value}" for name, value in parts if value is not None)
-
-
 def _listed(names: Sequence[str]) -> str:
     return ", ".join(names[:_IDS_SHOWN]) + (", …" if len(names) > _IDS_SHOWN else "")
 
 
-def _missed(rule: Rule, yardstick: "Yardstick", events: Matches) -> Iterator[str]:
+def _lines_of(engine: Engine, store: EventStore) -> Lines:
+    on = meaning_of(engine)
+    return SwitchedLines(store, on) if on else SigmaLines(store)
+
+
+def _about(engine: Engine) -> Iterator[str]:
+    """What is to be known of lines that are not the specification's."""
+    if not meaning_of(engine):
+        return
+    yield f"Lines are those of the meaning {engine.semantics}: tests as it makes them; – is neither true nor false."
+    if not isinstance(engine, NativeEngine):
+        yield f"They are the native engine's view: {engine.name} itself does not say why it matches."
+
+
+def _refused(rule: Rule, engine: Engine) -> Iterator[str]:
+    """The switches for which an engine's meaning does not run a rule that is one by the specification."""
+    on = meaning_of(engine)
+    cause = Causes(rule, on).refusal() if on else None
+    if cause:
+        yield f"It is a rule by the specification; the difference: {told(cause)}"
+
+
+def _missed(rule: Rule, by_meaning: Lines, events: Matches) -> Iterator[str]:
     if events:
         yield from ("", f"Missed: {_counted(events)} that the reference matches and the answer does not")
-        yield from _grouped(rule, "answer", yardstick.store, events)
+        yield from _grouped(rule, "answer", by_meaning, events)
 
 
-def _extra(yardstick: "Yardstick", events: Matches) -> Iterator[str]:
+def _extra(reference: Rule, by_meaning: Lines, events: Matches) -> Iterator[str]:
     if events:
         yield from ("", f"Extra: {_counted(events)} that the answer matches and the reference does not")
-        yield from _grouped(yardstick.reference, "reference", yardstick.store, events)
+        yield from _grouped(reference, "reference", by_meaning, events)
 
 
 def _counted(events: Matches) -> str:
@@ -114,22 +142,21 @@ class _Group(NamedTuple):
     """Events on which the same lines of a rule decided."""
 
     first: int
-    lines: Sequence[str]
     rows: list[int]
 
 
-def _grouped(rule: Rule, whose: str, store: EventStore, events: Matches) -> Iterator[str]:
+def _grouped(rule: Rule, whose: str, by_meaning: Lines, events: Matches) -> Iterator[str]:
     """The events by the lines of the rule that decided against them, with the values of one event of each group."""
     groups: dict[tuple[str, ...], _Group] = {}
+    store = by_meaning.store
     for row in events.rows(store)[:_EVENTS_LOOKED_AT].tolist():
-        key, lines = _against(rule, whose, store, row)
-        groups.setdefault(key, _Group(row, lines, [])).rows.append(row)
+        groups.setdefault(by_meaning.key(rule, whose, row), _Group(row, [])).rows.append(row)
     looked_at = sum(len(group.rows) for group in groups.values())
     for group in islice(groups.values(), _GROUPS_SHOWN):
         more = len(group.rows) - 1
         alike = f"  and {more:,} more on which the same lines decide" if more else ""
         yield f"  {_event(store, group.first)}{alike}"
-        yield from (f"    {line}" for line in group.lines)
+        yield from (f"    {line}" for line in by_meaning.lines(rule, whose, group.first))
     left = len(groups) - _GROUPS_SHOWN
     if left > 0:
         yield f"  … {left:,} other reasons"
@@ -143,33 +170,3 @@ def _event(store: EventStore, row: int) -> str:
     if time is not None:
         parts.append(time.isoformat().replace("+00:00", "Z"))
     return "  ".join(part for part in (*parts, store.computer(row)) if part)
-
-
-def _against(rule: Rule, whose: str, store: EventStore, row: int) -> tuple[tuple[str, ...], Sequence[str]]:
-    """What kept the rule from matching an event: once without the event's values, once with them."""
-    partition = store.partition_of(row)
-    if not selects(rule.logsource, partition.channel, partition.event_id):
-        line = f"the {whose}'s logsource ({_written(rule)}) does not select {partition.channel} {partition.event_id}"
-        return (line,), [line]
-    event = StoredEvent.at(store, row, rule.logsource.category)
-    found = list(deciders(trace(rule.condition, event)))
-    key = tuple(f"{name} {describe(_test(leaf))} {leaf.holds}" for name, leaf in found)
-    lines = [_line(whose, name, leaf, list(partition.columns)) for name, leaf in found[:_LINES_SHOWN]]
-    if len(found) > _LINES_SHOWN:
-        lines.append(f"… {len(found) - _LINES_SHOWN:,} more lines")
-    return key, lines
-
-
-def _line(whose: str, selection: str, leaf: Trace, fields: Sequence[str]) -> str:
-    test = _test(leaf)
-    shown = describe(test, [value for value, _ in leaf.held] or None)
-    text = f"{'✓' if leaf.holds else '✗'} {whose}'s {selection}: {shown} — {saw(leaf)}"
-    if leaf.holds:
-        return f"{text}; it holds, and the condition negates it"
-    hint = line_hint(test, leaf.seen, fields)
-    return f"{text} ({hint})" if hint else text
-
-
-def _test(leaf: Trace) -> FieldTest:
-    assert isinstance(leaf.node, FieldTest)
-    return leaf.node

@@ -6,6 +6,9 @@ import yaml
 
 from sigma_env.engines.evaluator import value_holds
 from sigma_env.engines.patterns import parse_number
+from sigma_env.engines.switched_show import is_unmapped
+from sigma_env.events.column import Scalar, render
+from sigma_env.sigma.chainsaw_tree import FieldCheck, NumberIs, TypedPattern
 from sigma_env.sigma.errors import InvalidRule
 from sigma_env.sigma.rule import FieldTest, Null, Pattern, Regex, Text, Value
 from sigma_env.sigma.text import number_text
@@ -57,6 +60,52 @@ def line_hint(test: FieldTest, seen: Sequence[str | None], fields: Iterable[str]
     return None
 
 
+def check_hint(check: FieldCheck, seen: Sequence[Scalar], fields: Iterable[str]) -> str | None:
+    """What may have been overlooked in a test of Chainsaw's meaning that is not True, or None.
+
+    Args:
+        check: the test.
+        seen: the event's values of its field, none if the field is absent.
+        fields: names of all fields that such events have.
+    """
+    if not seen:
+        return _unmapped_hint(check.field, fields)
+    if len(seen) > 1:
+        return None
+    (value,) = seen
+    for pattern in check.patterns:
+        if isinstance(value, str):
+            hint = _written_text_hint(pattern, value)
+        else:
+            same = isinstance(pattern, Text) and value is not None and render(value)[0] == pattern.text
+            hint = "text never equals a number or boolean here; write it without quotes" if same else None
+        if hint is not None:
+            return hint
+    return None
+
+
+def _unmapped_hint(field: str, fields: Iterable[str]) -> str | None:
+    for name in fields:
+        if name == field and is_unmapped(field):
+            return f"the event has it; write Event.EventData.{field}"
+        if name != field and name.lower() == field.lower():
+            return f"names are case-sensitive: the field is {name}"
+    return None
+
+
+def _written_text_hint(pattern: TypedPattern, text: str) -> str | None:
+    if isinstance(pattern, NumberIs):
+        return "a number never equals text here; write it in quotes" if str(pattern.number) == text else None
+    if isinstance(pattern, Regex):
+        return "re is case-sensitive; begin it with (?i)" if value_holds(Regex(pattern.pattern, "i"), text) else None
+    if not isinstance(pattern, Text):
+        return None
+    if pattern.cased:
+        without_case = Text("contains", pattern.text.lower())
+        return "a value with * or ? inside is compared with case" if value_holds(without_case, text) else None
+    return _whole_text_hint(pattern.text.lower(), text.lower()) if pattern.op == "equals" else None
+
+
 def _absent_hint(test: FieldTest, fields: Iterable[str]) -> str | None:
     assert test.field is not None
     for name in fields:
@@ -90,7 +139,11 @@ def _text_hint(value: Value, pattern: Text, text: str) -> str | None:
         return "cased compares with case"
     if literal.startswith("\\") and value_holds(pattern._replace(text="\\" + literal), text):
         return r"two backslashes in a rule are one; a UNC path needs four"
-    if pattern.op != "equals" or not literal:
+    return _whole_text_hint(literal, lowered) if pattern.op == "equals" else None
+
+
+def _whole_text_hint(literal: str, lowered: str) -> str | None:
+    if not literal:
         return None
     if lowered.startswith(literal):
         return "a plain value must be the whole text; startswith would match"

@@ -105,7 +105,7 @@ def measure(answers: Sequence[tuple[Yardstick, str]], engine: Engine, weights: M
         for i, result in zip(batch, run(engine, rules, store), strict=True):
             results[i] = result
     return [
-        _score(yardstick, answer, result, weights)
+        _score(yardstick, answer, result, weights, engine)
         for (yardstick, _), answer, result in zip(answers, parsed, results, strict=True)
     ]
 
@@ -130,7 +130,11 @@ def run(engine: Engine, rules: Sequence[Rule], store: EventStore) -> list[Matche
 
 
 def _score(
-    yardstick: Yardstick, answer: Answer, result: Matches | Unsupported | None, weights: Mapping[str, float]
+    yardstick: Yardstick,
+    answer: Answer,
+    result: Matches | Unsupported | None,
+    weights: Mapping[str, float],
+    engine: Engine,
 ) -> Score:
     status: Status = answer.status
     reason = answer.reason or ""
@@ -149,17 +153,20 @@ def _score(
     if not yardstick.detectable:  # then no rule can be right, and to abstain is all that is asked for
         components = dict.fromkeys(components, float(status == "abstained"))
     reward = weighted(components, weights)
-    detail = _Detail(yardstick, answer, matches, weights)
+    detail = _Detail(yardstick, answer, matches, weights, engine)
     return Score(yardstick.task_id, reward, components, status, reason, *counts, detail)
 
 
 class _Detail:
     """What is needed to tell how an answer got its score."""
 
-    __slots__ = ("_answer", "_matches", "_weights", "_yardstick")
+    __slots__ = ("_answer", "_engine", "_matches", "_weights", "_yardstick")
 
-    def __init__(self, yardstick: Yardstick, answer: Answer, matches: Matches, weights: Mapping[str, float]) -> None:
-        self._yardstick, self._answer, self._matches, self._weights = yardstick, answer, matches, weights
+    def __init__(
+        self, yardstick: Yardstick, answer: Answer, matches: Matches, weights: Mapping[str, float], engine: Engine
+    ) -> None:
+        self._yardstick, self._answer, self._matches = yardstick, answer, matches
+        self._weights, self._engine = weights, engine
 
     def examples(self) -> Examples:
         store = self._yardstick.store
@@ -169,7 +176,7 @@ class _Detail:
     def explain(self, score: Score) -> str:
         from sigma_env.scoring.explain import explain
 
-        return explain(score, self._yardstick, self._answer, self._matches, self._weights)
+        return explain(score, self._yardstick, self._answer, self._matches, self._weights, self._engine)
 
 
 def _first_refs(store: EventStore, matches: Matches) -> Iterator[EventRef]:
