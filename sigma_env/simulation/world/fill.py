@@ -23,6 +23,9 @@ UNNAMED = "Data"
 
 _OWN_CHANNELS = frozenset((SYSMON.lower(), SECURITY.lower()))
 # In these the scene's program decides who acts; an ordinary row may name another only if the scene names none.
+_OWN_FIELDS: Mapping[str, Maker] = {**PROCESS_FIELDS, **PEOPLE_FIELDS}
+# IANA's number, where an event does not write the name.
+_TCP: Maker = lambda _: "6"  # noqa: E731
 _ACTING = frozenset(("Image", "SourceImage", "ProcessName", "Application", "NewProcessName"))
 
 
@@ -128,9 +131,11 @@ def _maker(schema: EventSchema, spec: FieldSpec, rows: Ordinary | None) -> Maker
     assert spec.name is not None
     plain = spec.name.replace(" ", "")
     own = schema.channel.lower() in _OWN_CHANNELS
-    known = (PROCESS_FIELDS | PEOPLE_FIELDS) if own else WORKER_FIELDS
+    known = _OWN_FIELDS if own else WORKER_FIELDS
     maker = known.get(plain) or by_kind(spec)
-    if plain == "Description" and schema.event_id == 255:  # Sysmon's own error
+    if plain == "Protocol" and spec.type != "string":
+        maker = _TCP
+    elif plain == "Description" and schema.event_id == 255:  # Sysmon's own error
         maker = by_kind(spec)
     if rows is None or not any(spec.name in row.values for row in rows.rows):
         return maker
@@ -154,4 +159,13 @@ def _unnamed(specs: list[FieldSpec], rows: Ordinary | None) -> Maker:
         texts = [maker(f) for maker in makers]
         return tuple(text for text in texts if isinstance(text, str))
 
-    return otherwise if rows is None else _from_row(UNNAMED, otherwise, acting=False)
+    if rows is None:
+        return otherwise
+    from_row = _from_row(UNNAMED, otherwise, acting=False)
+
+    def make(f: Filling) -> FieldValue:
+        # Providers that share an EventID may log another number of values.
+        texts = from_row(f)
+        return texts if len(texts) == len(specs) else otherwise(f)
+
+    return make

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from sigma_env.simulation.schema import FieldKind, FieldSpec
+from sigma_env.simulation.schemas.encode import encode
+from sigma_env.simulation.schemas.errors import SchemaError
 from sigma_env.simulation.world.accounts import NOBODY
 from sigma_env.simulation.world.chance import mixed, pick, salt
-from sigma_env.simulation.world.filling import Filling, Maker
+from sigma_env.simulation.world.filling import Maker
 
 # What says who and where is always the company's, never an example from somebody else's logs.
 _IDENTITY_KINDS = frozenset(
@@ -40,14 +42,24 @@ _NEUTRAL = {
 def by_kind(spec: FieldSpec) -> Maker:
     """How to fill a field of which only kind, type and examples are known."""
     purpose = salt(f"field {spec.name}")
-    if spec.choices and spec.kind not in _IDENTITY_KINDS:
-        choices = spec.choices
+    # Examples are listed by name: what one event holds as text, another may hold as a number.
+    choices = tuple(text for text in spec.choices if holds(spec, text))
+    if choices and spec.kind not in _IDENTITY_KINDS:
         return lambda f: pick(choices, f.here.number, purpose)
     if spec.type not in ("string", "guid", "sid"):
         neutral = _NEUTRAL.get(spec.type, "0")
         return lambda _: neutral
     made = _maker(spec, purpose)
     return made if made is not None else _constant(_NEUTRAL[spec.type])
+
+
+def holds(spec: FieldSpec, text: str) -> bool:
+    """Whether the type of a field can hold a text."""
+    try:
+        encode(spec, text)
+    except SchemaError:
+        return False
+    return True
 
 
 def _constant(text: str) -> Maker:

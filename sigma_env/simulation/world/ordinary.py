@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import NamedTuple
 
+from pydantic import Field
+
 from sigma_env.simulation.draft import FieldValue
 from sigma_env.simulation.errors import SimulationError
 from sigma_env.simulation.world.chance import salt
@@ -70,12 +72,10 @@ class Ordinary(NamedTuple):
 
     Attributes:
         by: fields that decide on a row: if one is given, only rows that agree with it are drawn.
-        on: kinds of hosts that log it; empty: all.
     """
 
     rows: tuple[Row, ...]
     by: tuple[str, ...]
-    on: tuple[str, ...]
 
 
 class _RowSpec(Strict):
@@ -86,9 +86,8 @@ class _RowSpec(Strict):
 
 
 class _EventSpec(Strict):
-    by: list[str] = []
-    on: list[str] = []
-    base: dict[str, str | list[str]] = {}
+    by: tuple[str, ...] = ()
+    base: Mapping[str, str | list[str]] = Field(default_factory=dict)
     rows: list[_RowSpec]
 
 
@@ -101,14 +100,14 @@ def ordinary() -> Mapping[tuple[str, int], Ordinary]:
     """
     found: dict[tuple[str, int], Ordinary] = {}
     for file in FILES:
-        spec = validate(dict[str, dict[int, _EventSpec]], read_data(file), file)  # type: ignore[type-var]
+        spec = validate(dict[str, dict[int, _EventSpec]], read_data(file), file)
         for channel, events in spec.items():
             for event_id, event in events.items():
                 rows = tuple(
                     Row(row.who, row.weight, _compiled({**event.base, **row.values}, f"{file}: {channel}"), row.user)
                     for row in event.rows
                 )
-                found[channel.lower(), event_id] = Ordinary(rows, tuple(event.by), tuple(event.on))
+                found[channel.lower(), event_id] = Ordinary(rows, event.by)
     return found
 
 
