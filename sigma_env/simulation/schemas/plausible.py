@@ -41,8 +41,8 @@ _GUID: Final = re.compile(r"\{?[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12
 _TIME: Final = re.compile(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(\.\d{1,9})?Z?")
 _BYTES: Final = re.compile(r"([0-9A-F]{2})*")
 _ROOT: Final = re.compile(
-    r"""(\\\\\?\\)?[A-Za-z]:(\\|$)      # C:\
-    | \\\\[^\\]                         # \\server
+    r"""(\\\\\?\\)?[A-Za-z]:(\\|$)      # a drive
+    | \\\\[^\\]                         # a server
     | \\(\?\?|Device|device|SystemRoot|Windows|WINDOWS)\\
     | %[A-Za-z_()0-9]+%(\\|$)""",
     re.VERBOSE,
