@@ -3,6 +3,7 @@
 import itertools
 import random
 import re
+from collections.abc import Sequence
 
 from sigma_env.simulation.values.filler import (
     HOSTS,
@@ -14,6 +15,7 @@ from sigma_env.simulation.values.filler import (
     word,
 )
 from sigma_env.simulation.values.goal import Goal, in_text
+from sigma_env.simulation.values.paths import directory_with, is_rooted
 
 _DEFAULT_PROGRAM = "C:\\Windows\\System32\\cmd.exe"
 _PROGRAM = re.compile(r'\s*("[^"]*"|\S+)\s*')
@@ -62,7 +64,7 @@ def build_command(goal: Goal, natural: str, rng: random.Random, attempt: int) ->
         if attempt % 4 == 3:
             text = _DEFAULT_PROGRAM
     lower = text.lower()
-    inner = [piece for piece in goal.inner if not in_text(piece, lower)]
+    inner = merged_paths([piece for piece in goal.inner if not in_text(piece, lower)], rng)
     if attempt % 3 == 1 and len(inner) > 1:
         rng.shuffle(inner)
     if not inner and not goal.tail:
@@ -77,6 +79,15 @@ def build_command(goal: Goal, natural: str, rng: random.Random, attempt: int) ->
     text += right_of(text, rng)
     rest = arguments_of(natural)
     return _joined(text, rest) if rest and attempt % 4 == 0 and rng.random() < 0.3 and rest not in text else text
+
+
+def merged_paths(pieces: Sequence[str], rng: random.Random) -> list[str]:
+    r"""The pieces with those that are parts of one path put together: `:\\Users\\` and `\\Pictures\\`."""
+    parts = [piece for piece in pieces if piece.endswith("\\") and (piece.startswith("\\") or is_rooted(piece))]
+    if len(parts) < 2 or sum(map(is_rooted, parts)) > 1:
+        return list(pieces)
+    whole = directory_with(tuple(sorted(parts, key=is_rooted, reverse=True)), rng)
+    return [whole if piece is parts[0] else piece for piece in pieces if piece is parts[0] or piece not in parts]
 
 
 def _joined(left: str, right: str) -> str:
@@ -129,6 +140,8 @@ def left_of(piece: str, rng: random.Random) -> str:
             return "C:"
         if any(low.startswith(part) for part in _WINDOWS_PARTS):
             return "C:\\Windows"
+        if low.startswith(("\\registry\\", "\\device\\", "\\??\\", "\\pipe\\")):
+            return ""
         if low.startswith(("\\software", "\\system\\", "\\sam", "\\security")):
             return "HKLM"
         if low.startswith(("\\microsoft\\", "\\policies\\")):
@@ -204,7 +217,7 @@ def build_text(goal: Goal, natural: str, rng: random.Random, attempt: int) -> st
     """Free text: long natural text gets the pieces added, short text is made of them."""
     if not goal.inner and not goal.head and not goal.tail:
         return natural if attempt == 0 else f"{natural} {word(rng)}".strip()
-    inner = [*goal.inner]
+    inner = merged_paths(goal.inner, rng)
     if attempt % 3 == 1:
         rng.shuffle(inner)
     lower = natural.lower()
@@ -229,8 +242,10 @@ def _end_with(text: str, natural: str, tail: str, rng: random.Random, attempt: i
     left = left_of(tail, rng)
     if left or attempt % 2 == 1 or not natural:
         return (left or (word(rng) + (" " if tail[0].isalnum() else ""))) + tail
-    stem = natural[: max(0, len(natural) - len(tail))] if len(natural) < 40 else natural.rpartition(" ")[0]
-    return (stem.rstrip() + " " if stem and tail[0].isalnum() else stem) + tail
+    if tail[0].isspace():
+        return f'"C:\\ProgramData\\{word(rng).capitalize()}\\{word(rng)}.exe"{tail}'
+    stem = natural if len(natural) > 40 else word(rng)
+    return f"{stem} {tail}" if tail[0].isalnum() else stem + tail
 
 
 def build_url(goal: Goal, natural: str, rng: random.Random, attempt: int) -> str:

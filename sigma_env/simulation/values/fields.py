@@ -27,7 +27,7 @@ _SYSTEM_USERS = (
     "BUILTIN\\Administrators",
 )
 _ACCOUNTS = ("administrator", "svc_backup", "svc_sql", "helpdesk", "guest", "krbtgt", "SYSTEM", "ANONYMOUS LOGON")
-_HEX_KINDS = frozenset({FieldKind.NUMBER, FieldKind.LOGON_ID, FieldKind.PID, FieldKind.PORT})
+_DOMAIN_SID = "S-1-5-21-1085031214-1563985344-725345543"
 _LIMITS = {"uint8": 0xFF, "uint16": 0xFFFF, "uint32": 0xFFFFFFFF, "int32": 0x7FFFFFFF, "hex32": 0xFFFFFFFF}
 _DOMAINS = ("com", "net", "org", "io")
 
@@ -196,7 +196,7 @@ def _fresh_name(kind: FieldKind, rng: random.Random) -> str:
         case FieldKind.GUID:
             return f"{{{guid(rng)}}}"
         case FieldKind.SID:
-            return f"S-1-5-21-1085031214-1563985344-725345543-{rng.randint(1100, 2900)}"
+            return f"{_DOMAIN_SID}-{rng.randint(1100, 2900)}"
         case FieldKind.ACCOUNT:
             return rng.choice((*_ACCOUNTS[:4], user(rng)))
         case FieldKind.HOST_NAME:
@@ -222,8 +222,13 @@ def _name_end(goal: Goal, text: str, kind: FieldKind, natural: str, rng: random.
         return text + tail
     if kind is FieldKind.TASK_NAME:
         return f"\\Microsoft\\Windows{tail}" if tail.startswith("\\") else f"\\{word(rng).capitalize()}{tail}"
+    if kind is FieldKind.SID and tail.startswith("-"):
+        domain = natural.rpartition("-")[0] if natural.startswith("S-1-5-21-") else _DOMAIN_SID
+        return domain + tail
+    if tail[0].isalnum() and len(tail) > 2 and (attempt % 2 or rng.random() < 0.6):
+        return tail
     stem = natural if natural not in ("", "-") and attempt == 0 else word(rng)
-    return tail if tail[0].isalpha() and attempt % 2 else f"{stem}{tail}"
+    return f"{stem}{tail}"
 
 
 def _host_around(text: str, rng: random.Random, attempt: int) -> str:

@@ -1,6 +1,7 @@
 """Registry keys and names of pipes around given pieces."""
 
 import random
+from functools import lru_cache
 
 from sigma_env.simulation.values.filler import guid, hex_digits, word
 from sigma_env.simulation.values.goal import Goal
@@ -36,13 +37,9 @@ _KEYS_LIKELY = 6
 
 def build_key(goal: Goal, natural: str, rng: random.Random, attempt: int) -> str:
     """A registry key, with the value's name where the natural one has it."""
-    wanted = (*goal.inner, goal.tail) if goal.tail else goal.inner
-    templates = _KEYS[:_KEYS_LIKELY] if not goal.head and not wanted else _KEYS
-    shift = attempt // 2 % len(templates)
-    for entry in (*templates[shift:], *templates[:shift]):
-        key = _key_from(entry, goal, rng)
-        if key is not None:
-            return key
+    fitting = _fitting(goal.head.lower(), goal.inner, goal.tail.lower())
+    if fitting and attempt % 4 != 3:
+        return _from_template(filled(rng.choice(fitting), rng), goal)
     base = goal.head or _hive(goal, natural, rng, attempt)
     order = list(goal.inner) if attempt % 2 == 0 else list(reversed(goal.inner))
     rooted = [piece for piece in order if piece.upper().startswith(("HK", "\\REGISTRY"))]
@@ -62,22 +59,28 @@ def _key_join(left: str, right: str, rng: random.Random) -> str:
     return join(left, right)
 
 
-def _key_from(entry: str, goal: Goal, rng: random.Random) -> str | None:
-    """A well-known key cut where the goal's own pieces go on."""
-    key = filled(entry, rng)
-    low = key.lower()
-    if not low.startswith(goal.head.lower()):
-        return None
-    if not goal.tail:
-        return recased(key, (goal.head, *goal.inner)) if all(p.lower() in low for p in goal.inner) else None
-    parent, _, name = goal.tail.rpartition("\\")
-    at = low.rfind("\\")
-    stem = key[:at]
-    if parent and not stem.lower().endswith(parent.lower()):
-        return None
-    result = f"{stem}\\{name}"
-    held = result.lower()
-    return recased(result, (goal.head, *goal.inner, goal.tail)) if all(p.lower() in held for p in goal.inner) else None
+@lru_cache(maxsize=4096)
+def _fitting(head: str, inner: tuple[str, ...], tail: str) -> tuple[str, ...]:
+    """The well-known keys that have all pieces; the value's name may be another, best one that is there."""
+    if not head and not inner and not tail:
+        return _KEYS[:_KEYS_LIKELY]
+    parent = tail.rpartition("\\")[0]
+    found = []
+    for entry in _KEYS:
+        low = entry.lower()
+        folder = low.rpartition("\\")[0]
+        held = f"{folder}\\{tail.rpartition(chr(92))[2]}" if tail else low
+        if held.startswith(head) and folder.endswith(parent) and all(piece.lower() in held for piece in inner):
+            if tail and low.endswith(tail):
+                return (entry,)
+            found.append(entry)
+    return tuple(found)
+
+
+def _from_template(key: str, goal: Goal) -> str:
+    if goal.tail:
+        key = f"{key.rpartition(chr(92))[0]}\\{goal.tail.rpartition(chr(92))[2]}"
+    return recased(key, (goal.head, *goal.inner, goal.tail))
 
 
 def _hive(goal: Goal, natural: str, rng: random.Random, attempt: int) -> str:

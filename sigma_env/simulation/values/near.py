@@ -17,7 +17,7 @@ from sigma_env.simulation.schema import FieldKind, FieldSpec
 from sigma_env.simulation.schemas.plausible import cannot_hold, rendered
 from sigma_env.simulation.values.goal import Goal
 from sigma_env.simulation.values.literal import Need, accepts, satisfies
-from sigma_env.simulation.values.near_words import edits, hex_edits, number_edits, swap_edits
+from sigma_env.simulation.values.near_words import broken, edits, hex_edits, number_edits, sibling_edits, swap_edits
 from sigma_env.simulation.values.solver import build
 
 _CANDIDATES: Final = 60
@@ -165,7 +165,11 @@ def _ways(text: str, pattern: Pattern, spec: FieldSpec, rng: random.Random) -> l
         begin, end = spans
         whole = text[begin:end]
         ways = [(_replaced(text, whole, changed) for changed in edit(whole, at_end, rng)) for at_end in (True, False)]
+        if edit is edits:
+            ways.append(_replaced(text, whole, changed) for changed in sibling_edits(whole, rng))
         rng.shuffle(ways)
+        if isinstance(pattern, Regex):
+            ways.append(_replaced(text, whole, changed) for changed in broken(whole, rng))
         if spec.kind in (FieldKind.COMMAND_LINE, FieldKind.SCRIPT, FieldKind.TEXT):
             ways.append(_without(text, whole))
     loosened = list(_moved(text, pattern, spec, rng))

@@ -6,6 +6,8 @@ import string
 from collections.abc import Iterator
 from typing import Final
 
+from sigma_env.simulation.values.siblings import SIBLINGS
+
 _RUN: Final = re.compile(r"[^\W_]+")
 _EXTENSION: Final = re.compile(r"\.([A-Za-z][A-Za-z0-9]{1,4})(?=$|[\s\"'\\])")
 _FAMILIES: Final = (
@@ -60,6 +62,24 @@ def edits(literal: str, at_end: bool, rng: random.Random) -> Iterator[str]:
     if len(runs) > 2:
         middle, stop = rng.choice(runs[1:-1])
         yield literal[:middle] + next(_tail_changed(literal[middle:stop], rng)) + literal[stop:]
+
+
+def sibling_edits(literal: str, rng: random.Random) -> Iterator[str]:
+    """The literal with one of its words replaced by one that often stands in its place."""
+    runs = [(found.start(), found.end()) for found in _RUN.finditer(literal)]
+    for begin, end in rng.sample(runs, len(runs)):
+        run = literal[begin:end]
+        others = SIBLINGS.get(run.lower())
+        if others is not None:
+            other = rng.choice(others)
+            yield literal[:begin] + (other.lower() if run.islower() else other) + literal[end:]
+
+
+def broken(literal: str, rng: random.Random) -> Iterator[str]:
+    """The literal with one character left out or made another, anywhere: for what no rule of words explains."""
+    for at in rng.sample(range(len(literal)), min(len(literal), 10)):
+        yield literal[:at] + literal[at + 1 :]
+        yield literal[:at] + ("x" if literal[at] != "x" else "z") + literal[at + 1 :]
 
 
 def _extension_edits(literal: str, dot: int, rng: random.Random) -> Iterator[str]:

@@ -1,6 +1,7 @@
-"""Paths of files and directories, registry keys and pipes around given pieces."""
+"""Paths of files and directories around given pieces."""
 
 import random
+from functools import lru_cache
 
 from sigma_env.simulation.schema import FieldKind
 from sigma_env.simulation.values.filler import file_name, guid, hex_digits, program_stem, user, word
@@ -83,7 +84,7 @@ def build_path(goal: Goal, kind: FieldKind, natural: str, rng: random.Random, at
     if attempt > 1 or len(named) + bool(goal.tail) > 1 or any("\\" in piece.strip("\\") for piece in named):
         return _sequence(goal, kind, directory, name, rng, attempt)
     tail = goal.tail
-    if "\\" in tail.removeprefix("\\") or tail.startswith(":"):
+    if "\\" in tail.removeprefix("\\") or tail.startswith(":\\"):
         if goal.head or goal.inner:
             return _sequence(goal, kind, directory, name, rng, attempt)
         return _before(tail, directory, rng, attempt)
@@ -111,6 +112,8 @@ def _last(goal: Goal, kind: FieldKind, natural: str, rng: random.Random, attempt
     if "\\" in goal.tail:
         return tail
     if tail:
+        if tail[0] == ":":
+            return (natural or file_name(rng)) + tail
         if tail.startswith((".", "~", "_", "-", " ", "$")) or not tail[0].isalnum():
             return stem + tail
         return tail if "." in tail.strip(".") and attempt % 4 != 3 else f"{stem}{tail}"
@@ -150,7 +153,7 @@ def _name_piece(goal: Goal, stem: str, rng: random.Random) -> str:
 
 def _before(tail: str, directory: str, rng: random.Random, attempt: int) -> str:
     """A path that ends with a directory and a name, or with all but its drive."""
-    if tail.startswith(":"):
+    if tail.startswith(":\\"):
         return (directory[:1] if directory[:1].isalpha() else "C") + tail
     parent, _, name = tail.rpartition("\\")
     for known in _known(f"{parent}\\", rng):
@@ -165,10 +168,11 @@ def _sequence(goal: Goal, kind: FieldKind, directory: str, name: str, rng: rando
     if attempt > 2:
         rng.shuffle(order)
     if not goal.head and attempt % 3 != 2:
-        base = _base("", tuple(piece for piece in order if piece.endswith("\\")), directory, rng, attempt)
+        folders = tuple([piece for piece in order if piece.endswith("\\")])
+        base = _base("", folders, directory, rng, attempt)
         order = [piece for piece in order if not in_text(piece, base.lower())]
-        absolute = [piece for piece in order if piece.startswith(":") or piece[1:3] == ":\\"]
-        path = "" if absolute or goal.tail.startswith(":") else base
+        deep = "\\" in (order[0] if order else goal.tail).strip("\\")
+        path = "" if any(map(is_rooted, (*order, goal.tail))) or (deep and not folders) else base
     else:
         path = goal.head
     tail = goal.tail
@@ -178,8 +182,8 @@ def _sequence(goal: Goal, kind: FieldKind, directory: str, name: str, rng: rando
         path = _linked(path or _root(piece, directory, rng), piece, rng)
     if tail:
         return _linked(path or _root(tail, directory, rng), tail, rng)
-    if kind is FieldKind.DIRECTORY:
-        return _closed(path, rng)
+    if kind is FieldKind.DIRECTORY or path.startswith("\\\\"):
+        return _closed(path, rng) + ("" if kind is FieldKind.DIRECTORY else name)
     if path.rpartition(".")[2].lower() in _FILE_ENDS and (attempt % 2 == 0 or not path.endswith("\\")):
         return path
     last = path.rpartition("\\")[2]
@@ -194,11 +198,16 @@ def _sequence(goal: Goal, kind: FieldKind, directory: str, name: str, rng: rando
 
 def _rank(piece: str) -> tuple[int, int]:
     """Roots first, then directories, then names, then what ends a name."""
-    if piece.startswith(":") or piece[1:3] == ":\\":
+    if is_rooted(piece):
         return 0, 0
-    if piece.endswith("\\"):
-        return (1, 0 if piece.startswith("\\") else 1)
-    return (2, 0) if piece.startswith("\\") else (3, piece.startswith("."))
+    if piece.startswith(("\\", ".")):
+        return (1 if piece.endswith("\\") and piece[0] == "\\" else 2), piece.startswith(".")
+    return (1, 1) if piece.endswith("\\") else (3, 0)
+
+
+def is_rooted(piece: str) -> bool:
+    """Whether a piece of a path begins at the path's root, with or without the letter of the drive."""
+    return piece.startswith((":\\", "\\\\")) or piece[1:3] == ":\\"
 
 
 def _linked(path: str, piece: str, rng: random.Random) -> str:
@@ -241,22 +250,24 @@ def _base(head: str, wanted: tuple[str, ...], natural: str, rng: random.Random, 
     low = natural.lower()
     if natural and attempt % 4 < 2 and low.startswith(head.lower()) and all(p.lower() in low for p in wanted):
         return natural
-    pieces = [piece.rpartition("\\")[0] + "\\" if "\\" in piece else piece for piece in wanted]
-    start = attempt // 2 if not head and not pieces else 0
-    entries = _DIRECTORIES[:_LIKELY] if not head and not pieces else _DIRECTORIES
-    order = (
-        entries[start % len(entries) :] + entries[: start % len(entries)] if attempt < 6 else _shuffled(entries, rng)
-    )
-    for entry in order:
-        path = filled(entry, rng) if "{" in entry else entry
-        low = path.lower()
-        if low.startswith(head.lower()) and all(p.lower() in low for p in pieces):
-            return recased(path, (head, *pieces))
+    pieces = tuple([piece.rpartition("\\")[0] + "\\" if "\\" in piece else piece for piece in wanted])
+    if not head and not pieces:
+        return filled(_DIRECTORIES[(attempt // 2 + rng.randrange(3)) % _LIKELY], rng)
+    fitting = _fitting(head.lower(), pieces)
+    if fitting:
+        return recased(filled(rng.choice(fitting), rng), (head, *pieces))
     return _composed(head, pieces, natural, rng, attempt)
 
 
-def _shuffled(entries: tuple[str, ...], rng: random.Random) -> tuple[str, ...]:
-    return tuple(rng.sample(entries, len(entries)))
+@lru_cache(maxsize=4096)
+def _fitting(head: str, pieces: tuple[str, ...]) -> tuple[str, ...]:
+    """The well-known directories that begin with a text and hold all pieces."""
+    lower = [piece.lower() for piece in pieces]
+    return tuple(
+        entry
+        for entry in _DIRECTORIES
+        if entry.lower().startswith(head) and all(piece in entry.lower() for piece in lower)
+    )
 
 
 def recased(path: str, pieces: tuple[str, ...]) -> str:
@@ -268,11 +279,11 @@ def recased(path: str, pieces: tuple[str, ...]) -> str:
     return path
 
 
-def _composed(head: str, pieces: list[str], natural: str, rng: random.Random, attempt: int) -> str:
+def _composed(head: str, pieces: tuple[str, ...], natural: str, rng: random.Random, attempt: int) -> str:
     """A directory put together from the pieces, each as part of the path."""
     path = head
-    order = pieces if attempt % 2 == 0 else list(reversed(pieces))
-    rooted = [p for p in order if p.startswith(":") or p[1:3] == ":\\"]
+    order = pieces if attempt % 2 == 0 else pieces[::-1]
+    rooted = [piece for piece in order if is_rooted(piece)]
     for piece in [*rooted, *[p for p in order if p not in rooted]]:
         if in_text(piece, path.lower()):
             continue
@@ -281,9 +292,9 @@ def _composed(head: str, pieces: list[str], natural: str, rng: random.Random, at
 
 
 def _root(piece: str, natural: str, rng: random.Random) -> str:
-    if piece.startswith(":"):
+    if piece.startswith(":\\"):
         return natural[:1] if natural[:1].isalpha() else "C"
-    if piece[1:3] == ":\\" or piece.startswith("\\\\"):
+    if is_rooted(piece):
         return ""
     low = piece.lower()
     first = next(
@@ -298,6 +309,8 @@ def _root(piece: str, natural: str, rng: random.Random) -> str:
 
 def _closed(path: str, rng: random.Random) -> str:
     """The path with its last part complete and a backslash at the end."""
+    if path.startswith("\\\\") and "\\" not in path[2:].rstrip("\\"):
+        return _closed_server(path[2:].rstrip("\\"), rng)
     if path.endswith("\\"):
         return path
     if path.lower() in _USER_ROOTS:
@@ -305,6 +318,20 @@ def _closed(path: str, rng: random.Random) -> str:
     if path.endswith(("-", "_", "~", "{", "(")) or path[-2:] == "\\v":
         path += hex_digits(4, rng) if not path.endswith("v") else "4.0.30319"
     return path + "\\" if len(path) > 1 else path + ":\\"
+
+
+def directory_with(pieces: tuple[str, ...], rng: random.Random) -> str:
+    """A directory, with a backslash at its end, that holds all pieces."""
+    return _base("", pieces, "", rng, 0)
+
+
+def _closed_server(name: str, rng: random.Random) -> str:
+    """A share of a server whose name or address is begun."""
+    if not name or name[-1] in "-_":
+        name += rng.choice(("files01", "backup02", "deploy"))
+    elif name[-1].isdigit() and 0 < name.count(".") < 3 and name.replace(".", "").isdigit():
+        name += f".{rng.randint(1, 250)}" * (3 - name.count("."))
+    return f"\\\\{name.rstrip('.')}\\{rng.choice(('share', 'software', 'C$'))}\\"
 
 
 def join(left: str, right: str) -> str:

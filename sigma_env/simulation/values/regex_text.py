@@ -23,6 +23,7 @@ _ATTEMPTS = 12
 _MORE = 3
 """Repeats are at most this many more than they must be."""
 _LONGEST = 6_000
+_DIGIT = Chars(frozenset(string.digits))
 _PREFERRED = (string.ascii_lowercase, string.digits, string.ascii_uppercase)
 
 
@@ -88,8 +89,11 @@ class _Writer:
             case Chars(among, named):
                 self._out.append(self._pick(among, named=named))
             case Sequence(parts):
-                for part in parts:
-                    self.write(part)
+                for at, part in enumerate(parts):
+                    if isinstance(part, Chars) and "C" in part.among and parts[at + 1 : at + 2] == (Word(":", False),):
+                        self._out.append("C")  # a drive
+                    else:
+                        self.write(part)
             case Choice(options):
                 self.write(self._rng.choice(options))
             case Repeat():
@@ -102,8 +106,8 @@ class _Writer:
         times = tree.least
         if isinstance(tree.body, Chars) and not tree.body.named:
             times += min(room, max(0, 4 - tree.least))  # `.+`: a word, not a letter
-        elif not self._plain or tree.least == 0:
-            times += self._rng.randint(0, room if not self._plain else min(room, 1))
+        elif not self._plain or tree.least == 0 or tree.body == _DIGIT:
+            times += self._rng.randint(0, 1 if self._plain and tree.body != _DIGIT else room)
         for _ in range(times):
             if len(self._out) > _LONGEST:
                 break

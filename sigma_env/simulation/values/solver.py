@@ -1,6 +1,7 @@
 """A text that required patterns accept and forbidden ones do not, and that its field can hold."""
 
 import random
+import re
 from collections.abc import Sequence
 
 from sigma_env.sigma.rule import Pattern
@@ -27,6 +28,7 @@ _CHEAP_ATTEMPTS = 8
 """The same where nothing is random enough to change much."""
 
 _PATHS = frozenset({FieldKind.IMAGE, FieldKind.FILE, FieldKind.DIRECTORY})
+_NUMBER = re.compile(r"0x[0-9a-fA-F]+|[0-9]+")
 _NUMBERS = frozenset({FieldKind.NUMBER, FieldKind.PORT, FieldKind.PID, FieldKind.LOGON_ID})
 
 
@@ -126,6 +128,8 @@ def build(goal: Goal, spec: FieldSpec, natural: str, rng: random.Random, attempt
             return build_url(goal, natural, rng, attempt)
         case FieldKind.REGISTRY_DATA:
             return build_data(goal, natural, rng, attempt) or build_text(goal, natural, rng, attempt)
+        case FieldKind.TEXT if _NUMBER.fullmatch(natural):
+            return build_number(goal, spec, natural, rng, attempt)
         case FieldKind.TEXT | FieldKind.VERSION_INFO | FieldKind.ENUM:
             return build_text(goal, natural, rng, attempt)
     return build_name(goal, spec, natural, rng, attempt)
