@@ -23,8 +23,8 @@ def resolve(schema: EventSchema, rule_field: str, category: str | None = None) -
         category: of the rule's logsource.
 
     Returns:
-        The field; the name of a System field, such as `Provider_Name`, which the schema itself answers for; `"User"` for
-        the account of a 4688 under process_creation, which is composed of several fields (see
+        The field; the name of a System field, such as `Provider_Name`, which the schema itself answers for; `"User"`
+        for the account of a 4688 under process_creation, which is composed of several fields (see
         `sigma_env.events.derived.process_user`); None if the event has no such field.
     """
     if schema.event_id == _NEW_PROCESS and schema.channel == SECURITY:

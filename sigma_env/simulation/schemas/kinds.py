@@ -19,6 +19,7 @@ _BY_TYPE: Final[Mapping[FieldType, FieldKind]] = {
     "string": FieldKind.TEXT, "binary": FieldKind.TEXT, "guid": FieldKind.GUID, "sid": FieldKind.SID,
     "filetime": FieldKind.TIME, "boolean": FieldKind.ENUM,
 }  # fmt: skip
+_ANY_EVENT: Final = 0
 _BOOLEANS: Final = ("false", "true")
 
 
@@ -63,15 +64,16 @@ def field_spec(
     """
     plain = "Data" if name is None else name.replace(" ", "")
     table = _kinds()
-    here = table.in_event.get((channel.lower(), event_id), {}).get(plain)
+    everywhere = table.in_event.get((channel.lower(), _ANY_EVENT), {})
+    here = table.in_event.get((channel.lower(), event_id), {}).get(plain) or everywhere.get(plain)
     kind: FieldKind | None = None
     choices = table.enums.get(plain, ())
     if isinstance(here, tuple):
         choices = here
     elif here is not None:
         kind, choices = here, ()
-    elif choices or field_type == "boolean":
-        choices = _BOOLEANS if field_type == "boolean" else choices
+    elif field_type == "boolean":
+        choices = _BOOLEANS
     if choices:
         kind = FieldKind.ENUM
     elif kind is None:

@@ -81,7 +81,9 @@ def read_kinds(folders: Iterable[Path]) -> dict[Kind, Seen]:
         digests.add(digest)
         for event in recorded_events(path):
             # Where numbers of System are text, another tool wrote the log by way of XML: its types are lost.
-            read = None if isinstance(event, EventParseError) or event.rendered else _read(event)
+            if isinstance(event, EventParseError) or event.rendered:
+                continue
+            read = _read(event)
             if read is not None:
                 kind, values = read
                 kinds[kind].add(_system(event), values, len(digests))
