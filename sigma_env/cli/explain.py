@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from sigma_env.cli._hunting import check_choice
+
 if TYPE_CHECKING:
     from sigma_env.engines.evaluator import Trace
     from sigma_env.events.store import EventStore
@@ -25,14 +27,24 @@ def explain(
     ],
     logs: Annotated[list[Path] | None, typer.Option("--logs", help="Where FILE is; repeatable.")] = None,
     rule_id: Annotated[str | None, typer.Option("--id", help="Which rule of a file that has several.")] = None,
+    engine: Annotated[
+        str, typer.Option(help="Whose matches to explain; 'chainsaw' means --semantics chainsaw, and runs no program.")
+    ] = "native",
+    semantics: Annotated[
+        str,
+        typer.Option(help="What rules mean: 'sigma', the specification's meaning, or 'chainsaw', Chainsaw 2.16.4's."),
+    ] = "sigma",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Show line by line why a rule matches an event, or why it doesn't.
 
     Prints the condition as a tree: ✓ in front of what holds, ✗ in front of what
-    does not, and behind each line what the event has in that field. RECORD is
-    the event's EventRecordID; POSITION, its place in the file from 0, is needed
-    only where the number comes twice. `sigma-env match` prints all three.
+    does not, and behind each line what the event has in that field. With
+    Chainsaw's meaning it is the tree that Chainsaw evaluates, – stands for what
+    is neither true nor false, and the switches are named that make the result
+    another one than the specification's. RECORD is the event's EventRecordID;
+    POSITION, its place in the file from 0, is needed only where the number
+    comes twice. `sigma-env match` prints all three.
 
     Exit status: 0 if the rule matches the event, 3 if it does not, 1 if the
     rule or the event cannot be read, 2 for a usage error.
@@ -42,19 +54,37 @@ def explain(
       sigma-env explain --rule my.yml --event Security.evtx:4711
 
       sigma-env explain --rule my.yml --logs ./evtx --event dc01/Security.evtx:4711:12
+
+      sigma-env explain --rule my.yml --event Security.evtx:4711 --semantics chainsaw
     """
-    chosen = _rule(rule, rule_id)
-    store, row = _event(event, logs or [])
+    check_choice(engine, semantics)
+    if "chainsaw" in (engine, semantics):
+        from sigma_env.cli._explain_chainsaw import detection_for_chainsaw, show, written_for_chainsaw
+
+        # Whoever runs the program writes the rule's header anew, and an answer has none that counts.
+        by_detection = engine == "chainsaw" or str(rule) == "-"
+        written = detection_for_chainsaw(_rule(rule, rule_id)) if by_detection else written_for_chainsaw(rule, rule_id)
+        store, row = _event(event, logs or [])
+        matches = show(written, store, row, runs_program=engine == "chainsaw", as_json=as_json)
+    else:
+        chosen = _rule(rule, rule_id)
+        store, row = _event(event, logs or [])
+        matches = _show(chosen, store, row, as_json)
+    if not matches:
+        raise typer.Exit(3)
+
+
+def _show(rule: Rule, store: EventStore, row: int, as_json: bool) -> bool:
+    """Prints why a rule matches an event or not, with the specification's meaning; whether it does."""
     from sigma_env.engines.evaluator import StoredEvent, trace
 
-    found = trace(chosen.condition, StoredEvent.at(store, row, chosen.logsource.category))
-    selected, why = _selection(chosen, store, row)
+    found = trace(rule.condition, StoredEvent.at(store, row, rule.logsource.category))
+    selected, why = _selection(rule, store, row)
     if as_json:
         _print_json(found, store, row, selected, why)
     else:
-        _print_tree(found, chosen, store, row, selected, why)
-    if not (selected and found.holds):
-        raise typer.Exit(3)
+        _print_tree(found, rule, store, row, selected, why)
+    return selected and found.holds
 
 
 def _rule(path: Path, rule_id: str | None) -> Rule:

@@ -69,8 +69,7 @@ def judge(rule: Rule, store: EventStore, row: int, on: Switches) -> Judgement:
     """
     program = program_of(rule, on)
     if isinstance(program, Refused):
-        reason = f"panics at load: {program.reason}" if program.panics else program.reason
-        return Judgement(False, Selection(False, "the rule is not run"), None, reason)
+        return Judgement(False, Selection(False, "the rule is not run"), None, program.told)
     selection = _selection(rule, program, store, row)
     if Switch.EXCLUSIONS in on and program.title in chainsaw_mapping().excluded_titles:
         return Judgement(False, selection, None, "the mapping excludes rules of this title")
@@ -138,29 +137,34 @@ def _precondition(one: Selected) -> str:
     return f"{one.provider} with EventID {', '.join(map(str, sorted(one.event_ids)))}"
 
 
+def same_document(rule: Rule) -> Callable[[Switches], Rule | None]:
+    """Loads a rule by the specification for other meanings of its logsource and detection."""
+
+    def load(on: Switches) -> Rule | None:
+        program = program_of(rule, on) if on else None
+        return None if isinstance(program, Refused) else rule._replace(program=program)
+
+    return load
+
+
 class Causes:
     """Looks for the switches that make a rule come out differently on single events.
 
+    Attributes:
+        load: the rule as it is read under some switches, None if it is none.
+
     Args:
-        rule: the rule by the specification, with its document.
+        load: likewise; each answer is kept.
         every: the switches of the other meaning.
-        load: the rule as it is read under some switches, None if it is none; by default the same document.
     """
 
-    def __init__(self, rule: Rule, every: Switches, load: Callable[[Switches], Rule | None] | None = None) -> None:
-        self._rule = rule
+    def __init__(self, load: Callable[[Switches], Rule | None], every: Switches) -> None:
+        self.load = lru_cache(maxsize=256)(load)
         self._every = every
-        self._load = lru_cache(maxsize=256)(load or self._compiled)
-
-    def _compiled(self, on: Switches) -> Rule | None:
-        if not on:
-            return self._rule
-        program = program_of(self._rule, on)
-        return None if isinstance(program, Refused) else self._rule._replace(program=program)
 
     def matches(self, store: EventStore, row: int, on: Switches) -> bool:
         """Whether the rule matches an event under some switches."""
-        rule = self._load(on)
+        rule = self.load(on)
         if rule is None:
             return False
         if on:
@@ -177,9 +181,9 @@ class Causes:
 
     def refusal(self) -> Switches:
         """The switches for which the rule is not run; none if the rule is refused for another reason."""
-        if self._load(self._every) is not None:
+        if self.load(self._every) is not None:
             return SIGMA
-        return self._smallest(lambda on: self._load(on) is None)
+        return self._smallest(lambda on: self.load(on) is None)
 
     def _smallest(self, suffices: Callable[[Switches], bool]) -> Switches:
         in_order = [switch for switch in Switch if switch in self._every]

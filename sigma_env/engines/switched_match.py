@@ -51,6 +51,12 @@ def program_of(rule: Rule, on: frozenset[Switch]) -> Program | Refused:
     return compile_detection(logsource, detection, on, rule.meta.id, rule.meta.title)
 
 
+def refusal_of(rule: Rule, on: frozenset[Switch]) -> str | None:
+    """Why a rule does not load under switches, None if it does."""
+    program = program_of(rule, on)
+    return program.told if isinstance(program, Refused) else None
+
+
 class SwitchedMatcher:
     """Runs rules under one set of switches.
 
@@ -70,7 +76,7 @@ class SwitchedMatcher:
         """The events of the store that one rule matches, or why it is not run."""
         program = program_of(rule, self.on)
         if isinstance(program, Refused):
-            return Unsupported(f"panics at load: {program.reason}" if program.panics else program.reason)
+            return Unsupported(program.told)
         if Switch.EXCLUSIONS in self.on and program.title in chainsaw_mapping().excluded_titles:
             return Unsupported("the mapping excludes rules of this title")
         view = rule.logsource.category

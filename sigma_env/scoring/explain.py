@@ -5,7 +5,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from sigma_env.engines.base import Engine, Matches
-from sigma_env.engines.judge import Causes, meaning_of, told
+from sigma_env.engines.judge import Causes, meaning_of, same_document, told
 from sigma_env.engines.native import NativeEngine
 from sigma_env.events.store import EventStore
 from sigma_env.scoring.hints import yaml_hints
@@ -117,7 +117,7 @@ def _about(engine: Engine) -> Iterator[str]:
 def _refused(rule: Rule, engine: Engine) -> Iterator[str]:
     """The switches for which an engine's meaning does not run a rule that is one by the specification."""
     on = meaning_of(engine)
-    cause = Causes(rule, on).refusal() if on else None
+    cause = Causes(same_document(rule), on).refusal() if on else None
     if cause:
         yield f"It is a rule by the specification; the difference: {told(cause)}"
 

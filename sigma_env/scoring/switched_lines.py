@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from sigma_env.engines.judge import Causes, Judgement, Switches, judge, told
+from sigma_env.engines.judge import Causes, Judgement, Switches, judge, same_document, told
 from sigma_env.engines.switched_match import program_of
 from sigma_env.engines.switched_show import deciders, describe, saw, selections_of, truth_mark
 from sigma_env.engines.switched_trace import SwitchedTrace
@@ -59,7 +59,7 @@ class SwitchedLines:
         if self._of is None or self._of[0] is not rule:
             program = program_of(rule, self._on)
             ready = rule._replace(program=program) if isinstance(program, Program) else rule
-            self._of = rule, ready, Causes(rule, self._on)
+            self._of = rule, ready, Causes(same_document(rule), self._on)
         _, ready, causes = self._of
         return judge(ready, self.store, row, self._on), causes
 

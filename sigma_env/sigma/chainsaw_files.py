@@ -117,8 +117,7 @@ def _loaded(document: Any, path: Path, on: frozenset[Switch], limits: Limits) ->
         limits,
     )
     if isinstance(program, Refused):
-        reason = f"panics at load: {program.reason}" if program.panics else program.reason
-        return _not_loaded(path, document, "unsupported", reason)
+        return _not_loaded(path, document, "unsupported", program.told)
     content = {key: document[key] for key in ("logsource", "detection") if key in document}
     return LoadedRule(path, meta, Rule(plain, And(()), (), content, meta, program))
 

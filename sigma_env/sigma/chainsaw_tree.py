@@ -150,3 +150,8 @@ class Refused(NamedTuple):
 
     reason: str
     panics: bool = False
+
+    @property
+    def told(self) -> str:
+        """The reason, with what it comes to."""
+        return f"panics at load: {self.reason}" if self.panics else self.reason

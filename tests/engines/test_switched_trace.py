@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from sigma_env.engines.base import Matches, Unsupported
 from sigma_env.engines.hit_lines import HitLines
-from sigma_env.engines.judge import Causes, judge, meaning_of, told
+from sigma_env.engines.judge import Causes, judge, meaning_of, same_document, told
 from sigma_env.engines.native import NativeEngine
 from sigma_env.engines.rule_cache import load_rules
 from sigma_env.engines.switched_match import program_of
@@ -246,7 +246,7 @@ def causes(detection: str) -> Causes:
     text = f"title: t\ndescription: d\nlogsource: {{category: process_creation}}\ndetection: {detection}\n"
     (loaded,) = parse_switched_text(text, Path("r.yml"), SIGMA)
     assert loaded.rule is not None
-    return Causes(loaded.rule, CHAINSAW)
+    return Causes(same_document(loaded.rule), CHAINSAW)
 
 
 @pytest.mark.parametrize(
