@@ -6,6 +6,7 @@ Source: https://docs.oasis-open.org/sarif/sarif/v2.1.0/sarif-v2.1.0.html
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -15,6 +16,9 @@ from urllib.parse import quote
 from sigma_env.sigma.lint.checks import CHECKS, Reported
 
 _SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
+
+_LINE_ENDS = ["\r\n", "\n", "\r", "\x85", "\u2028", "\u2029"]
+"""Where YAML counts a line; what SARIF takes for granted is the first two."""
 
 
 def sarif_text(reported: Sequence[Reported]) -> str:
@@ -28,6 +32,7 @@ def sarif_text(reported: Sequence[Reported]) -> str:
     number = {rule["id"]: i for i, rule in enumerate(rules)}
     run = {
         "tool": {"driver": {"name": "sigma-env lint", "version": version("sigmaforge"), "rules": rules}},
+        "newlineSequences": _LINE_ENDS,
         "columnKind": "unicodeCodePoints",
         "results": [_result(one, number[one.finding.check]) for one in reported],
     }
@@ -59,4 +64,5 @@ def _result(one: Reported, index: int) -> dict[str, Any]:
 
 def _uri(path: Path) -> str:
     """A relative path as a relative reference, an absolute one as a file: URI."""
-    return path.as_uri() if path.is_absolute() else quote(path.as_posix())
+    # Its bytes, because a name need not be UTF-8.
+    return path.as_uri() if path.is_absolute() else quote(os.fsencode(path.as_posix()))

@@ -90,7 +90,8 @@ def iterate_documents(text: str, limits: Limits = RULE_LIMITS, *, core: bool = F
         raise BadYaml("the text holds half of a surrogate pair, which is no character") from None
     except yaml.MarkedYAMLError as error:
         mark: Any = error.problem_mark or error.context_mark
-        where = f"line {mark.line + 1}: " if mark is not None else ""
+        # What is missing at the end is missing behind the last line.
+        where = f"line {min(mark.line, len(text.splitlines()) - 1) + 1}: " if mark is not None else ""
         raise BadYaml(f"{where}{error.problem or error.context or 'no YAML'}") from None
     except yaml.YAMLError as error:
         raise BadYaml(str(error).splitlines()[0]) from None
