@@ -1,0 +1,115 @@
+"""All events of one rule."""
+
+import math
+import random
+from collections.abc import Iterable, Sequence
+from typing import Final, NamedTuple
+
+from sigma_env.simulation.cases.apart import Alike, Apart
+from sigma_env.simulation.cases.fold import Folds
+from sigma_env.simulation.cases.meeting import Meeting
+from sigma_env.simulation.cases.misses import Miss, MissMaker
+from sigma_env.simulation.cases.parts import Part, parts_of
+from sigma_env.simulation.cases.positives import Positive, PositiveMaker, Unsatisfiable
+from sigma_env.simulation.cases.stage import Stage
+from sigma_env.simulation.draft import Draft
+from sigma_env.simulation.plan import Plan
+from sigma_env.simulation.schemas import Catalogue, catalogue
+from sigma_env.simulation.sloppy.ways import excluded, positives
+from sigma_env.simulation.world import Company
+
+_MOST_MISSES: Final = 240
+_MISSES_PER_EXAMPLE: Final = 2
+
+
+class Cases(NamedTuple):
+    """The events of one rule.
+
+    Attributes:
+        drafts: positives, near-misses and filtered events, in this order; visible examples last.
+        unsatisfiable: ways to match of which no event could be made.
+        alike: wrong versions of the rule that no event could tell from it.
+    """
+
+    drafts: tuple[Draft, ...]
+    unsatisfiable: tuple[Unsatisfiable, ...]
+    alike: tuple[Alike, ...] = ()
+
+
+def make_cases(plan: Plan, company: Company, seed: int, *, visible: int = 0, schemas: Catalogue | None = None) -> Cases:
+    """Makes the events by which answers to one rule's request are judged.
+
+    A pure function of its arguments: the same ones give the same events.
+
+    Args:
+        plan: the rule and what of it is disclosed.
+        company: where it happens.
+        seed: another seed gives other events.
+        visible: how many examples the request shows; they share no host and user with other positives.
+        schemas: kinds of events; those of the package if None.
+
+    Returns:
+        Events that are complete but for what clock and counters give.
+    """
+    rng = random.Random(f"{seed}|cases|{plan.rule.meta.id}|{plan.rule.meta.title}")
+    return _Run(plan, company, schemas or catalogue(), rng).cases(visible)
+
+
+class _Run:
+    def __init__(self, plan: Plan, company: Company, schemas: Catalogue, rng: random.Random) -> None:
+        rule, cut = plan.rule, plan.cut
+        self._plan, self._rng = plan, rng
+        folds = Folds()
+        meeting = Meeting(folds)
+        conditions = [cut.condition] if cut.condition is rule.condition else [cut.condition, rule.condition]
+        self._stage = Stage(rule, conditions, schemas, folds)
+        self._positives = PositiveMaker(rule, cut, self._stage, folds, meeting, company)
+        self._misses = MissMaker(rule, cut, self._stage, meeting, company)
+        self._apart = Apart(rule, cut, meeting, self._misses)
+
+    def cases(self, visible: int) -> Cases:
+        cut = self._plan.cut
+        if not self._stage.kinds:
+            reason = Unsatisfiable("", "schema", "no kind of event that the logsource selects has what the rule needs")
+            return Cases((), (reason,))
+        found = self._positives.make(positives(cut.condition), self._rng)
+        unsatisfiable = tuple(self._positives.unsatisfiable())
+        if not found:
+            return Cases((), unsatisfiable or tuple(filter(None, (self._positives.failure,))))
+        self._misses.know([positive.work for positive in found])
+        parts = parts_of(cut.condition)
+        misses = self._of_parts(parts, found)
+        alike = self._apart.tell(found, misses, self._rng)
+        drafts = [*self._drafts(found), *map(self._miss, misses), *self._examples(visible, parts)]
+        return Cases(tuple(drafts), unsatisfiable, tuple(alike))
+
+    def _of_parts(self, parts: Sequence[Part], found: Sequence[Positive]) -> list[Miss]:
+        count = excluded(len(found))
+        if count * len(parts) > _MOST_MISSES:
+            count = max(len(found) // 9 + 1, math.ceil(_MOST_MISSES / len(parts)))
+        return [miss for part in parts for miss in self._misses.of_part(part, found, count, self._rng)]
+
+    def _examples(self, visible: int, parts: Sequence[Part]) -> list[Draft]:
+        if not visible:
+            return []
+        shown = self._positives.make(visible, self._rng, visible=True)
+        if not shown:
+            return []
+        self._misses.know([positive.work for positive in shown])
+        near: list[Miss] = []
+        for part in parts:
+            if len(near) < _MISSES_PER_EXAMPLE * len(shown):
+                near += self._misses.of_part(part, shown, len(shown), self._rng)
+        return [*self._drafts(shown, visible=True), *map(self._miss, near)]
+
+    def _drafts(self, found: Iterable[Positive], *, visible: bool = False) -> list[Draft]:
+        rule_id = self._plan.rule.meta.id
+        return [
+            Draft(p.work.frame.schema, p.work.values, p.work.scene, "positive", rule_id, p.branch, None, visible)
+            for p in found
+        ]
+
+    def _miss(self, miss: Miss) -> Draft:
+        work, role = miss.work, miss.role
+        rule_id = self._plan.rule.meta.id
+        return Draft(work.frame.schema, work.values, work.scene, role, rule_id, miss.base.branch, miss.broken)

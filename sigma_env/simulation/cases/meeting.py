@@ -1,0 +1,276 @@
+"""Makes conditions true or false on an event, by changing as few of its texts as that takes.
+
+A condition that is not as wanted is followed down to lines that have to change; their fields get new texts that satisfy
+all that is asked of them so far. What that breaks elsewhere is mended in the next round.
+"""
+
+import random
+from collections.abc import Callable, Iterator, Sequence
+from typing import Final, NamedTuple
+
+from sigma_env.engines.evaluator import DictEvent, trace
+from sigma_env.sigma.rule import And, Exists, FieldRef, FieldTest, Node, Not, Null, Or, Pattern, Selection, Text, Value
+from sigma_env.simulation.cases.fold import Folds
+from sigma_env.simulation.cases.frame import Frame, put, slot_name
+from sigma_env.simulation.cases.lines import Lines
+from sigma_env.simulation.cases.usage import Choice, Usage
+from sigma_env.simulation.cases.work import Demand, Work, later_text
+from sigma_env.simulation.schema import FieldKind, FieldSpec
+from sigma_env.simulation.values import Need, needs_of, solve
+
+_ROUNDS: Final = 6
+_VALUES_TRIED: Final = 5
+_CHILDREN_TRIED: Final = 6
+_CARRIERS: Final = (
+    FieldKind.SCRIPT, FieldKind.COMMAND_LINE, FieldKind.TEXT, FieldKind.REGISTRY_DATA, FieldKind.URL,
+    FieldKind.VERSION_INFO, FieldKind.SERVICE_NAME, FieldKind.IMAGE, FieldKind.FILE, FieldKind.ACCOUNT,
+)  # fmt: skip
+
+
+class Goal(NamedTuple):
+    """A condition and the truth that it should have."""
+
+    node: Node
+    truth: bool
+
+
+class Meeting:
+    """Makes conditions of one rule true or false on events.
+
+    Args:
+        folds: what the events' kinds decide by themselves.
+    """
+
+    def __init__(self, folds: Folds) -> None:
+        self._folds = folds
+        self._lines = Lines()
+
+    def holds(self, node: Node, work: Work) -> bool:
+        """The truth of a condition on an event as it is now."""
+        kind = type(node)
+        if kind is FieldTest:
+            return self._line_holds(node, work)  # type: ignore[arg-type]
+        if kind is And:
+            return all(self.holds(child, work) for child in node.children)  # type: ignore[union-attr]
+        if kind is Or:
+            return any(self.holds(child, work) for child in node.children)  # type: ignore[union-attr]
+        truth = self.holds(node.child, work)  # type: ignore[union-attr]
+        return truth if kind is Selection else not truth
+
+    def _line_holds(self, test: FieldTest, work: Work) -> bool:
+        if test.field is None:
+            return self._lines.holds(test, tuple(work.frame.every(work.values, work.computer)))
+        if "fieldref" in test.modifiers:
+            return _with_reference(test, work)
+        return self._lines.holds(test, work.texts(test.field))
+
+    def are_met(self, goals: Sequence[Goal], work: Work) -> bool:
+        """Whether all goals are as wanted."""
+        return all(self.holds(node, work) == truth for node, truth in goals)
+
+    def meet(self, goals: Sequence[Goal], work: Work, rng: random.Random, usage: Usage | None = None) -> bool:
+        """Changes an event until all goals are met.
+
+        Args:
+            goals: conditions.
+            work: the event; changed, also where it fails.
+            rng: chooses.
+            usage: if given, choices are made evenly by it.
+
+        Returns:
+            Whether they are met.
+        """
+        attempt = _Attempt(self, work, rng, usage)
+        for _ in range(_ROUNDS):
+            unmet = [goal for goal in goals if self.holds(goal.node, work) != goal.truth]
+            if not unmet:
+                if usage is not None:
+                    usage.count(attempt.choices)
+                return True
+            if not all(attempt.force(node, truth) for node, truth in unmet):
+                return False
+        return False
+
+    def give(self, test: FieldTest, chosen: Sequence[int], work: Work, rng: random.Random) -> bool:
+        """Makes given values of a line hold on an event.
+
+        Args:
+            test: the line.
+            chosen: positions of the values.
+            work: the event; changed.
+            rng: chooses.
+        """
+        return _Attempt(self, work, rng, None).give(test, chosen)
+
+    def truth(self, node: Node, work: Work) -> bool | None:
+        """What the event's kind alone makes of a condition."""
+        return self.truth_on(node, work.frame)
+
+    def truth_on(self, node: Node, frame: Frame) -> bool | None:
+        """What a kind of events alone makes of a condition."""
+        return self._folds.of(frame).truth(node)
+
+
+class _Attempt:
+    """Changes one event."""
+
+    def __init__(self, meeting: Meeting, work: Work, rng: random.Random, usage: Usage | None) -> None:
+        self._meeting, self._work, self._rng, self._usage = meeting, work, rng, usage
+        self.choices: list[Choice] = []
+
+    def force(self, node: Node, truth: bool) -> bool:
+        """Makes a node come out as wanted; what else that changes is not looked at."""
+        if self._meeting.holds(node, self._work) == truth:
+            return True
+        if isinstance(node, Selection):
+            return self.force(node.child, truth)
+        if isinstance(node, Not):
+            return self.force(node.child, not truth)
+        if isinstance(node, FieldTest):
+            return self._force_line(node, truth)
+        if isinstance(node, And) == truth:
+            return all(self.force(child, truth) for child in node.children)
+        return self._force_one(node, truth)
+
+    def _force_one(self, node: And | Or, truth: bool) -> bool:
+        possible = [
+            at for at, child in enumerate(node.children) if self._meeting.truth(child, self._work) is not (not truth)
+        ]
+        before = self._work.copy() if len(possible) > 1 else None
+        for at in self._ordered(node, possible)[:_CHILDREN_TRIED]:
+            if self.force(node.children[at], truth):
+                self.choices.append((id(node), at))
+                return True
+            if before is not None:
+                self._work.become(before.copy())
+        return False
+
+    def _ordered(self, node: Node, options: Sequence[int]) -> list[int]:
+        if self._usage is not None:
+            return self._usage.order(node, options, self._rng)
+        return self._rng.sample(options, len(options))
+
+    def _force_line(self, test: FieldTest, truth: bool) -> bool:
+        wanted = truth != test.negated
+        if wanted:
+            if test.all:
+                return self.give(test, range(len(test.values)))
+            return self._one_value(test, self.give)
+        if test.all:
+            return self._one_value(test, self._deny)
+        return self._deny(test, range(len(test.values)))
+
+    def _one_value(self, test: FieldTest, change: Callable[[FieldTest, Sequence[int]], bool]) -> bool:
+        for at in self._ordered(test, range(len(test.values)))[:_VALUES_TRIED]:
+            if change(test, (at,)):
+                self.choices.append((id(test), at))
+                return True
+        return False
+
+    def give(self, test: FieldTest, chosen: Sequence[int]) -> bool:
+        """Makes values of a line hold."""
+        slots = self._slots(test)
+        demands = [(test.values[at], self._needed(test.values[at])) for at in chosen]
+        wanted = [(value, demand) for value, demand in demands if demand is not None]
+        if len(wanted) < len(demands):
+            return False
+        return any(self._demand(spec, wanted) for spec in slots)
+
+    def _needed(self, value: Value) -> Demand | None:
+        needs = [need for need in needs_of(value) if not isinstance(need.pattern, Null)]
+        if not needs:
+            return None
+        need = needs[0] if len(needs) == 1 else self._rng.choice(needs)
+        if isinstance(need.pattern, FieldRef):
+            others = [text for text in self._work.texts(need.pattern.field) if text is not None]
+            if not others:
+                return None
+            need = Need(Text(need.pattern.op, others[0].lower()), others[0])
+        if isinstance(need.pattern, Exists) and not need.pattern.present:
+            return None
+        return Demand(need, ())
+
+    def _deny(self, test: FieldTest, chosen: Sequence[int]) -> bool:
+        """Makes values of a line fail."""
+        demands = []
+        for at in chosen:
+            value = test.values[at]
+            patterns: list[Pattern] = []
+            for pattern in value.alternatives:
+                if isinstance(pattern, Exists) and pattern.present:
+                    return False
+                if isinstance(pattern, FieldRef):
+                    others = [text for text in self._work.texts(pattern.field) if text is not None]
+                    patterns += [Text(pattern.op, other.lower()) for other in others]
+                elif not isinstance(pattern, Null | Exists):
+                    patterns.append(pattern)
+            demands.append((value, Demand(None, tuple(patterns))))
+        if test.field is None:
+            return all(self._demand(spec, demands) for spec in self._holding(test))
+        return all(self._demand(spec, demands) for spec in self._slots(test))
+
+    def _slots(self, test: FieldTest) -> list[FieldSpec]:
+        """Fields that can make a line hold: its own; for keywords, some that can carry words."""
+        if test.field is not None:
+            spec = self._work.frame.slot(test.field)
+            return [] if spec is None else [spec]
+        return list(self._carriers())[:3]
+
+    def _carriers(self) -> Iterator[FieldSpec]:
+        specs = [spec for spec in self._work.frame.schema.fields if not spec.volatile and spec.kind in _CARRIERS]
+        yield from sorted(specs, key=lambda spec: _CARRIERS.index(spec.kind))
+
+    def _holding(self, test: FieldTest) -> list[FieldSpec]:
+        """Fields in which keywords are found."""
+        alone = test._replace(negated=False, all=False)
+        found = []
+        for spec in self._work.frame.schema.fields:
+            value = self._work.values.get(slot_name(spec))
+            if value is not None:
+                texts = (value,) if isinstance(value, str) else value
+                if self._meeting._lines.holds(alone, texts):
+                    found.append(spec)
+        return found
+
+    def _demand(self, spec: FieldSpec, wanted: Sequence[tuple[Value, Demand]]) -> bool:
+        """Gives a field a text that satisfies new demands beside those that it has."""
+        name = slot_name(spec)
+        before = self._work.demands.get(name, {})
+        after = dict(before)
+        for value, demand in wanted:
+            after[id(value)] = (value, demand)
+        for demands in (after, _firm(after)):
+            text = self._solved(spec, demands)
+            if text is not None:
+                self._work.demands[name] = demands
+                self._work.chosen.update(put(self._work.values, spec, text, self._work.element))
+                return True
+            if all(demand.firm for _, demand in after.values()):
+                break
+        return False
+
+    def _solved(self, spec: FieldSpec, demands: dict[int, tuple[Value, Demand]]) -> str | None:
+        require = [demand.need for _, demand in demands.values() if demand.need is not None]
+        forbid = [pattern for _, demand in demands.values() for pattern in demand.forbid]
+        return solve(require, forbid, spec, self._rng, self._natural(spec))
+
+    def _natural(self, spec: FieldSpec) -> str:
+        if spec.name == "User" and "User" not in self._work.values:
+            found = self._work.texts("User")
+            return (found[0] if found else None) or "-"
+        value = self._work.values.get(slot_name(spec))
+        if value is None:
+            return later_text(spec, self._rng)
+        return value if isinstance(value, str) else value[self._work.element]
+
+
+def _firm(demands: dict[int, tuple[Value, Demand]]) -> dict[int, tuple[Value, Demand]]:
+    return {key: (value, demand) for key, (value, demand) in demands.items() if demand.firm}
+
+
+def _with_reference(test: FieldTest, work: Work) -> bool:
+    """A line that refers to another field, with the slow evaluator: such lines are few."""
+    names = {test.field or ""}
+    names.update(p.field for value in test.values for p in value.alternatives if isinstance(p, FieldRef))
+    fields = {name: list(texts) for name in sorted(names) if (texts := work.texts(name))}
+    return trace(test, DictEvent(fields)).holds

@@ -1,0 +1,138 @@
+"""Events that one part of a rule alone excludes: near-misses of its conditions, and what its filters are for."""
+
+import random
+from collections.abc import Iterator, Sequence
+from typing import Final, NamedTuple
+
+from sigma_env.sigma.rule import Rule
+from sigma_env.simulation.cases.frame import Frame, slot_name
+from sigma_env.simulation.cases.meeting import Goal, Meeting
+from sigma_env.simulation.cases.parts import Part
+from sigma_env.simulation.cases.positives import Positive
+from sigma_env.simulation.cases.stage import Stage
+from sigma_env.simulation.cases.usage import Usage
+from sigma_env.simulation.cases.work import Work
+from sigma_env.simulation.draft import Role
+from sigma_env.simulation.world import Company, fill
+
+_TRIES_PER_EVENT: Final = 3
+_FAILURES: Final = 8
+_OTHER_KINDS: Final = 4
+
+
+class Miss(NamedTuple):
+    """An event that does not match.
+
+    Attributes:
+        work: the event.
+        role: near_miss or filtered.
+        broken: what excludes it.
+        base: the positive that it was made from.
+    """
+
+    work: Work
+    role: Role
+    broken: str
+    base: Positive
+
+
+class MissMaker:
+    """Makes events that a rule nearly matches out of its positives.
+
+    Args:
+        rule: the reference.
+        cut: what of it is disclosed.
+        stage: where its events take place.
+        meeting: changes events.
+        company: whose hosts they are on.
+    """
+
+    def __init__(self, rule: Rule, cut: Rule, stage: Stage, meeting: Meeting, company: Company) -> None:
+        self._rule, self._cut = rule, cut
+        self._stage, self._meeting, self._company = stage, meeting, company
+        self._usage = Usage()
+        self._seen: set[tuple[object, ...]] = set()
+
+    def know(self, works: Sequence[Work]) -> None:
+        """No event is to be like these."""
+        self._seen.update(map(_key, works))
+
+    def of_part(self, part: Part, bases: Sequence[Positive], count: int, rng: random.Random) -> list[Miss]:
+        """Up to so many events that a part alone excludes, made from positives in turn."""
+        goals = [Goal(part.node, part.truth), Goal(self._cut.condition, False)]
+        if part.rest is not None:
+            goals.append(Goal(part.rest, True))
+        found: list[Miss] = []
+        failures = 0
+        while len(found) < count and failures < _FAILURES + count:
+            made = self._next(part, bases, goals, rng)
+            if made is None:
+                failures += 1
+                if not found and failures >= _FAILURES:
+                    break
+            else:
+                found.append(made)
+        return found
+
+    def _next(self, part: Part, bases: Sequence[Positive], goals: Sequence[Goal], rng: random.Random) -> Miss | None:
+        for at in self._usage.order(bases, range(len(bases)), rng):
+            base = bases[at]
+            if part.host is not None and not self._meeting.holds(part.host, base.work):
+                continue
+            work = self.changed(base, goals, rng, self._usage)
+            if work is not None:
+                self._usage.count([(id(bases), at)])
+                return Miss(work, part.role, part.title, base)
+            self._usage.fail([(id(bases), at)])
+            return None
+        return None
+
+    def changed(
+        self, base: Positive, goals: Sequence[Goal], rng: random.Random, usage: Usage | None = None
+    ) -> Work | None:
+        """An event like a positive but for what the goals ask for; None if none was found that is not known."""
+        for work in self._starts(base, goals, rng):
+            if self._meeting.meet(goals, work, rng, usage) and self._is_new(work):
+                return work
+        return None
+
+    def _is_new(self, work: Work) -> bool:
+        key = _key(work)
+        if key in self._seen:
+            return False
+        self._seen.add(key)
+        return True
+
+    def _starts(self, base: Positive, goals: Sequence[Goal], rng: random.Random) -> Iterator[Work]:
+        """The positive's event, or events of other kinds like it where its kind can't be what is asked."""
+        if all(self._meeting.truth(goal.node, base.work) is not (not goal.truth) for goal in goals):
+            for _ in range(_TRIES_PER_EVENT):
+                yield base.work.loosened()
+            return
+        first, *rest = goals
+        frames = [
+            frame
+            for frame in self._stage.elsewhere(first.node, first.truth, None)
+            if all(self._meeting.truth_on(goal.node, frame) is not (not goal.truth) for goal in rest)
+        ]
+        frames = [frame for frame in frames if frame.schema.logged_by == base.work.frame.schema.logged_by] or frames
+        for frame in rng.sample(frames, min(len(frames), _OTHER_KINDS)):
+            yield self._transplanted(base.work, frame, rng)
+
+    def _transplanted(self, work: Work, frame: Frame, rng: random.Random) -> Work:
+        """An event of another kind with the texts that were chosen for the rule's sake, where it has the fields."""
+        host = self._company.host(work.scene.host)
+        scene = work.scene
+        if not host.logs(frame.schema.logged_by):
+            scene = self._company.scene(rng, frame.schema, user=work.scene.user)._replace(number=scene.number)
+        names = {slot_name(spec) for spec in frame.schema.fields}
+        given = {name: value for name, value in work.values.items() if name in work.chosen and name in names}
+        given = {name: value for name, value in given.items() if isinstance(value, str)}
+        values = fill(frame.schema, given, scene, self._company)
+        return Work(frame, scene, self._company.host(scene.host).fqdn, values)
+
+
+def _key(work: Work) -> tuple[object, ...]:
+    """What tells two events apart beside times and counters."""
+    volatile = work.frame.volatile
+    return work.frame.schema.name, work.scene.host, *(v for name, v in work.values.items() if name not in volatile)

@@ -1,0 +1,320 @@
+"""Events that a rule matches, evenly over the ways in which it can be."""
+
+import random
+from collections.abc import Sequence
+from typing import Final, Literal, NamedTuple
+
+from sigma_env.sigma.rule import And, FieldTest, Node, Or, Rule, Text
+from sigma_env.sigma.tree import fields_of
+from sigma_env.simulation.cases.fold import Folds
+from sigma_env.simulation.cases.frame import Frame, put, slot_name
+from sigma_env.simulation.cases.meeting import Goal, Meeting
+from sigma_env.simulation.cases.stage import Stage
+from sigma_env.simulation.cases.usage import Choice, Usage
+from sigma_env.simulation.cases.way import Given, Planner, Way
+from sigma_env.simulation.cases.work import Work, later_text
+from sigma_env.simulation.draft import Scene
+from sigma_env.simulation.schema import FieldKind, FieldSpec
+from sigma_env.simulation.schemas import cannot_hold
+from sigma_env.simulation.sloppy.siblings import siblings_of
+from sigma_env.simulation.sloppy.tree import places
+from sigma_env.simulation.sloppy.ways import shares
+from sigma_env.simulation.values import Need, needs_of, solve
+from sigma_env.simulation.world import Company, fill
+
+_TRIES: Final = 4
+_PROGRAM_FIELDS: Final = ("Image", "NewProcessName", "SourceImage", "Application", "OriginalFileName")
+_WORDS_OF_WINDOWS: Final = ("system", "autori", "authori", "s-1-5-18", "0x3e7")
+_PEOPLE_FIELDS: Final = frozenset({"User", "IntegrityLevel", "LogonId", "SubjectUserSid", "SubjectLogonId"})
+_UNDECORATED_OF: Final = 4
+_REPEATED_KINDS: Final = frozenset(
+    {FieldKind.IMAGE, FieldKind.FILE, FieldKind.COMMAND_LINE, FieldKind.TEXT, FieldKind.VERSION_INFO}
+    | {FieldKind.SCRIPT, FieldKind.REGISTRY_DATA, FieldKind.DIRECTORY, FieldKind.ACCOUNT, FieldKind.URL}
+    | {FieldKind.SERVICE_NAME, FieldKind.USER, FieldKind.DOMAIN, FieldKind.IP, FieldKind.HOST_NAME, FieldKind.PIPE}
+    | {FieldKind.SID}
+)
+
+
+class Unsatisfiable(NamedTuple):
+    """A way to match the rule of which no event could be made.
+
+    Attributes:
+        branch: the alternative or value, in the rule's words; "" for the rule as a whole.
+        reason: whether the events' kinds or a field's nature forbid it.
+        detail: for people.
+    """
+
+    branch: str
+    reason: Literal["schema", "implausible value"]
+    detail: str
+
+
+class Positive(NamedTuple):
+    """An event that matches.
+
+    Attributes:
+        work: the event.
+        way: how it was made to match.
+        branch: number of the way.
+        repeated: lines of which a sibling field holds the literal too.
+    """
+
+    work: Work
+    way: Way
+    branch: int
+    repeated: tuple[FieldTest, ...] = ()
+
+
+class PositiveMaker:
+    """Makes events that one rule matches.
+
+    Args:
+        rule: the reference.
+        cut: what of it is disclosed: the same, or a part.
+        stage: where its events take place.
+        folds: what the kinds of events decide.
+        meeting: mends events.
+        company: whose hosts they are on.
+    """
+
+    def __init__(self, rule: Rule, cut: Rule, stage: Stage, folds: Folds, meeting: Meeting, company: Company) -> None:
+        self._rule, self._cut = rule, cut
+        self._stage, self._folds, self._meeting, self._company = stage, folds, meeting, company
+        self._usage = Usage()
+        self._share_of = shares(cut.condition)
+        self._planner = Planner(cut.condition, self._usage, self._share_of)
+        self._goals = [Goal(cut.condition, True)]
+        if rule.condition is not cut.condition:
+            self._goals.append(Goal(rule.condition, True))
+        self._filters = _filter_lines(cut.condition)
+        self._named = fields_of(rule.condition)
+        self._numbers: dict[frozenset[Choice], int] = {}
+        self._reasons: dict[Choice, Unsatisfiable] = {}
+        self.failure: Unsatisfiable | None = None
+
+    def make(self, count: int, rng: random.Random, *, visible: bool = False) -> list[Positive]:
+        """Up to so many events, one after the other in the ways whose turn it is."""
+        found: list[Positive] = []
+        misses = 0
+        while len(found) < count and misses < _TRIES * 2 + count:
+            made = self._one(len(found), rng, visible)
+            if made is None:
+                misses += 1
+                if not found and misses >= _TRIES * 2 and not self._reasons:
+                    break
+            else:
+                found.append(made)
+        return found
+
+    def unsatisfiable(self) -> list[Unsatisfiable]:
+        """The choices of which no event could be made."""
+        return [reason for choice, reason in self._reasons.items() if not self._usage.is_used(choice)]
+
+    def _one(self, number: int, rng: random.Random, visible: bool) -> Positive | None:
+        kind, frame = self._stage.next_frame(self._usage, rng)
+        of_kind = (id(self._stage), kind)
+        way = self._planner.next_way(self._folds.of(frame), rng)
+        if way is None:
+            self._usage.fail([of_kind])
+            return None
+        choices = [of_kind, *way.choices]
+        work = self._matching(frame, way, rng, visible)
+        if work is None:
+            self._usage.fail(choices)
+            return None
+        repeated = () if number % _UNDECORATED_OF == _UNDECORATED_OF - 1 else self._repeat(work, way, number, rng)
+        if not self._complete(work, rng):
+            self._usage.fail(choices)
+            return None
+        self._usage.count(choices)
+        branch = self._numbers.setdefault(frozenset(way.choices), len(self._numbers))
+        return Positive(work, way, branch, repeated)
+
+    def _matching(self, frame: Frame, way: Way, rng: random.Random, visible: bool) -> Work | None:
+        scene = self._scene(frame, way, rng, visible)
+        computer = self._company.host(scene.host).fqdn
+        work = Work(frame, scene, computer, fill(frame.schema, {}, scene, self._company))
+        if not self._give(work, way, rng):
+            return None
+        self._refill(work)
+        for goal in way.alone:
+            self._try([goal], work, rng)
+        if not self._meeting.meet([*way.filters, *self._goals], work, rng):
+            self._note(way, "implausible value", "no text found that the rest of the rule accepts")
+            return None
+        self._come_near(work, rng)
+        return work
+
+    def _scene(self, frame: Frame, way: Way, rng: random.Random, visible: bool) -> Scene:
+        program, user = None, None
+        for test, chosen in way.given:
+            for at in chosen:
+                written = test.values[at].written
+                if not isinstance(written, str):
+                    continue
+                if program is None and test.field in _PROGRAM_FIELDS and "re" not in test.modifiers:
+                    program = written.rpartition("\\")[2]
+                if test.field in _PEOPLE_FIELDS and any(word in written.lower() for word in _WORDS_OF_WINDOWS):
+                    user = "SYSTEM"
+        return self._company.scene(rng, frame.schema, visible=visible, user=None if visible else user, program=program)
+
+    def _give(self, work: Work, way: Way, rng: random.Random) -> bool:
+        """Makes the way's lines hold, in the order of the event's fields, each from what is natural by then."""
+        fresh = True
+        for given in sorted(way.given, key=lambda given: _position(work.frame, given.test)):
+            spec = None if given.test.field is None else work.frame.slot(given.test.field)
+            if not fresh and spec is not None and spec.kind is FieldKind.COMMAND_LINE:
+                self._refill(work)
+                fresh = True
+            before = len(work.chosen)
+            if not self._meeting.give(given.test, given.chosen, work, rng):
+                self._note_failure(way, given, work.frame)
+                return False
+            fresh = fresh and len(work.chosen) == before
+        for field in self._named:
+            spec = work.frame.slot(field)
+            if spec is not None and spec.volatile and slot_name(spec) not in work.values:
+                work.chosen.update(put(work.values, spec, later_text(spec, rng)))
+        return True
+
+    def _refill(self, work: Work) -> None:
+        given = {name: value for name, value in work.values.items() if name in work.chosen}
+        work.values = fill(work.frame.schema, given, work.scene, self._company)
+
+    def _complete(self, work: Work, rng: random.Random) -> bool:
+        self._refill(work)
+        return self._meeting.are_met(self._goals, work) or self._meeting.meet(self._goals, work, rng)
+
+    def _try(self, goals: Sequence[Goal], work: Work, rng: random.Random) -> bool:
+        """Meets more goals if that is possible beside what the event has to satisfy already."""
+        if self._meeting.are_met(goals, work):
+            return True
+        trial = work.copy()
+        if not self._meeting.meet(goals, trial, rng):
+            return False
+        work.become(trial)
+        return True
+
+    def _come_near(self, work: Work, rng: random.Random) -> None:
+        """Lets filters nearly exclude the event: all of their lines hold but one."""
+        for conjunction in self._usage.order(self._filters, range(len(self._filters)), rng)[:2]:
+            lines = self._filters[conjunction].children
+            for line in self._usage.order(self._filters[conjunction], range(len(lines)), rng):
+                near = [Goal(child, at != line) for at, child in enumerate(lines)]
+                trial = work.copy()
+                if self._meeting.meet([*near, *self._goals], trial, rng):
+                    work.become(trial)
+                    self._usage.count([(id(self._filters), conjunction), (id(self._filters[conjunction]), line)])
+                    break
+            else:
+                self._usage.fail([(id(self._filters), conjunction)])
+
+    def _repeat(self, work: Work, way: Way, number: int, rng: random.Random) -> tuple[FieldTest, ...]:
+        """Puts the literal of one of the way's lines into a sibling field too."""
+        lines = [given for given in way.given if given.test.field is not None]
+        for turn in range(len(lines)):
+            given = lines[(number + turn) % len(lines)]
+            if self.repeat(work, given, rng, self._goals):
+                return (given.test,)
+        return ()
+
+    def repeat(self, work: Work, given: Given, rng: random.Random, goals: Sequence[Goal]) -> bool:
+        """Puts a line's literal into a sibling field, as long as the goals are met."""
+        need = _literal(given)
+        if need is None or given.test.field is None:
+            return False
+        own = work.frame.slot(given.test.field)
+        for spec in self._siblings(work.frame, given.test.field):
+            wanted = need if own is not None and spec.kind is own.kind else _contained(need)
+            value = work.values.get(slot_name(spec))
+            if not isinstance(value, str):
+                continue
+            text = solve([wanted], (), spec, rng, value)
+            if text is not None:
+                trial = work.copy()
+                trial.chosen.update(put(trial.values, spec, text))
+                if self._meeting.are_met(goals, trial):
+                    work.become(trial)
+                    return True
+        return False
+
+    def _siblings(self, frame: Frame, field: str) -> list[FieldSpec]:
+        """Fields that could be mistaken for one and that the rule says nothing about."""
+        named = {slot_name(spec) for name in self._named if (spec := frame.slot(name)) is not None}
+        own = frame.slot(field)
+        specs = [spec for name in siblings_of(field) if (spec := frame.slot(name)) is not None]
+        specs += [spec for spec in frame.schema.fields if own is not None and spec.kind is own.kind]
+        usable = {
+            spec.name: spec
+            for spec in specs
+            if spec.name is not None
+            and spec.name not in named
+            and spec.name != "RuleName"
+            and not spec.volatile
+            and spec.kind in _REPEATED_KINDS
+        }
+        return list(usable.values())[:3]
+
+    def _note_failure(self, way: Way, given: Given, frame: Frame) -> None:
+        test = given.test
+        spec = None if test.field is None else frame.slot(test.field)
+        if test.field is not None and spec is None:
+            self._note(way, "schema", f"{frame.schema.name} has no {test.field}")
+            return
+        written = ", ".join(repr(test.values[at].written) for at in given.chosen[:3])
+        why = None
+        if spec is not None:
+            needs = needs_of(test.values[given.chosen[0]])
+            why = cannot_hold(spec, needs[0].written)
+        self._note(way, "implausible value", f"{test.field}: no text for {written}" + (f" ({why})" if why else ""))
+
+    def _note(self, way: Way, reason: Literal["schema", "implausible value"], detail: str) -> None:
+        self.failure = self.failure or Unsatisfiable("", reason, detail)
+        for choice in way.choices:
+            self._reasons.setdefault(choice, Unsatisfiable(self._titles().get(choice, ""), reason, detail))
+
+    def _titles(self) -> dict[Choice, str]:
+        found: dict[Choice, str] = {}
+        for place in places(self._cut.condition):
+            node = place.node
+            if isinstance(node, FieldTest):
+                found.update({(id(node), at): f"{place.title}: {v.written!r}" for at, v in enumerate(node.values)})
+            elif isinstance(node, Or):
+                found.update({(id(node), at): _title(child, place.selection) for at, child in enumerate(node.children)})
+        return found
+
+
+def _title(node: Node, selection: str) -> str:
+    from sigma_env.simulation.sloppy.tree import title
+
+    return title(node, selection)
+
+
+def _position(frame: Frame, test: FieldTest) -> int:
+    spec = None if test.field is None else frame.slot(test.field)
+    if spec is None:
+        return -1
+    return next((at for at, each in enumerate(frame.schema.fields) if each is spec), len(frame.schema.fields))
+
+
+def _literal(given: Given) -> Need | None:
+    """A literal of a line, as its author wrote it."""
+    for at in given.chosen:
+        for need in needs_of(given.test.values[at]):
+            if isinstance(need.pattern, Text) and len(need.pattern.text) > 2:
+                return need
+    return None
+
+
+def _contained(need: Need) -> Need:
+    assert isinstance(need.pattern, Text)
+    return Need(need.pattern._replace(op="contains"), need.written)
+
+
+def _filter_lines(condition: Node) -> list[And]:
+    """The conjunctions that filters consist of."""
+    return [
+        place.node
+        for place in places(condition)
+        if place.negated and isinstance(place.node, And) and len(place.node.children) > 1
+    ]
