@@ -1,6 +1,18 @@
 """What people ask for: the plan of a request, and the request in a persona's words."""
 
+from sigma_env.simulation.requests.check import discloses, faults
 from sigma_env.simulation.requests.disclosure import full_plan, make_plan
 from sigma_env.simulation.requests.errors import RequestError
+from sigma_env.simulation.requests.voices import PERSONAS
+from sigma_env.simulation.requests.writing import Request, write_request
 
-__all__ = ["RequestError", "full_plan", "make_plan"]
+__all__ = [
+    "PERSONAS",
+    "Request",
+    "RequestError",
+    "discloses",
+    "faults",
+    "full_plan",
+    "make_plan",
+    "write_request",
+]
