@@ -57,12 +57,9 @@ def build_command(goal: Goal, natural: str, rng: random.Random, attempt: int) ->
         attempt: 0 keeps the pieces' order and the natural arguments if there are none of its own.
     """
     program = program_of(natural) or _DEFAULT_PROGRAM
-    if goal.head:
-        text = goal.head
-    else:
-        text = program
-        if attempt % 4 == 3:
-            text = _DEFAULT_PROGRAM
+    text = goal.head or (_DEFAULT_PROGRAM if attempt % 4 == 3 else program)
+    if goal.head.endswith("\\"):
+        text += f"{word(rng)}.exe" if " " not in goal.head.strip() else file_name(rng)
     lower = text.lower()
     inner = merged_paths([piece for piece in goal.inner if not in_text(piece, lower)], rng)
     if attempt % 3 == 1 and len(inner) > 1:

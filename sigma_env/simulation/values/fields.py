@@ -48,7 +48,7 @@ def build_address(goal: Goal, natural: str, rng: random.Random, attempt: int) ->
         groups = [f"{rng.getrandbits(16):x}" for _ in range(7)]
         return f"{text}{':'.join(groups[: max(1, 7 - text.count(':'))])}{goal.tail}"
     if not text and not goal.tail:
-        return natural if attempt == 0 else f"10.{rng.randint(0, 250)}.{rng.randint(0, 250)}.{rng.randint(1, 250)}"
+        return natural if attempt == 0 else _any_address(rng, attempt)
     wanted = text.strip(".") + ("." if text.strip(".") and goal.tail else "") + goal.tail.strip(".")
     octets = [octet for octet in wanted.split(".") if octet]
     while len(octets) < 4:
@@ -56,6 +56,12 @@ def build_address(goal: Goal, natural: str, rng: random.Random, attempt: int) ->
             len(octets) if text and not text.startswith(".") and not goal.tail else 0, str(rng.randint(1, 250))
         )
     return ".".join(octets)
+
+
+def _any_address(rng: random.Random, attempt: int) -> str:
+    """An address of a company, then one of somebody else."""
+    network = ("10.20", "192.168", "172.20", "203.0", "198.51", "8.8")[(attempt - 1) % 6]
+    return f"{network}.{rng.randint(1, 250)}.{rng.randint(1, 250)}"
 
 
 def build_number(goal: Goal, spec: FieldSpec, natural: str, rng: random.Random, attempt: int) -> str:

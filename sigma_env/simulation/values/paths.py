@@ -315,7 +315,9 @@ def _closed(path: str, rng: random.Random) -> str:
         return path
     if path.lower() in _USER_ROOTS:
         return f"{path}\\{user(rng)}\\"
-    if path.endswith(("-", "_", "~", "{", "(")) or path[-2:] == "\\v":
+    if path.endswith("{"):
+        return f"{path}{guid(rng)}}}\\"
+    if path.endswith(("-", "_", "~", "(")) or path[-2:] == "\\v":
         path += hex_digits(4, rng) if not path.endswith("v") else "4.0.30319"
     return path + "\\" if len(path) > 1 else path + ":\\"
 

@@ -19,7 +19,7 @@ from sigma_env.simulation.values.regex_syntax import (
     parse,
 )
 
-_ATTEMPTS = 12
+_ATTEMPTS = 40
 _MORE = 3
 """Repeats are at most this many more than they must be."""
 _LONGEST = 6_000
@@ -56,8 +56,11 @@ def write_text(pattern: Regex, rng: random.Random) -> Written | None:
         writer = _Writer(rng, plain=attempt < 2)
         writer.write(tree)
         found = writer.result()
-        if found is not None and program.search(found.text) is not None:
-            return found
+        if found is None:
+            continue
+        for text in (found.text, f"{found.text}a", f"a{found.text}"):  # `\\B` at an end wants a letter behind it
+            if program.search(text) is not None:
+                return found._replace(text=text)
     return None
 
 
