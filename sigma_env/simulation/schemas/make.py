@@ -32,6 +32,8 @@ TYPES: Final[dict[int, FieldType]] = {
 """BinXML type → type of a schema. A SIZE, which has its host's width, is shown as hexadecimal."""
 
 FAILURE_AUDIT: Final = 0x10000000000000
+# A log to which an intruder wrote his program, under a provider's name of his own.
+_NO_PROVIDERS: Final = frozenset({"", "Persistence"})
 _MAX_FIELDS: Final = 64
 _EXAMPLES: Final = 8
 _FILES_OF_AN_EXAMPLE: Final = 2
@@ -100,7 +102,7 @@ def _read(event: Event) -> tuple[Kind, list[tuple[str, str]]] | None:
         found = _leaves(event.user_data)
     elif event.data is not None:
         found = _data(event)
-    if found is None or event.other or len(found) > _MAX_FIELDS or not (event.channel and event.provider):
+    if found is None or event.other or len(found) > _MAX_FIELDS or not event.channel or event.provider in _NO_PROVIDERS:
         return None
     failure = event.channel == SECURITY and bool((event.keywords or 0) & FAILURE_AUDIT)
     fields = tuple((name, field_type) for name, field_type, _ in found)

@@ -14,17 +14,8 @@ from uuid import UUID
 from sigma_env.simulation.schema import FieldKind, FieldSpec, FieldType
 
 PSEUDO_PROCESSES: Final = frozenset(
-    {
-        "System",
-        "Registry",
-        "MemCompression",
-        "Memory Compression",
-        "Secure System",
-        "vmmem",
-        "Idle",
-        "System Idle Process",
-    }
-    | {"<unknown process>", "<unknown>", "UNKNOWN", "Unknown"}
+    ["System", "System Idle Process", "Idle", "Registry", "MemCompression", "Memory Compression", "Secure System"]
+    + ["vmmem", "vmmemWSL", "<unknown process>", "<unknown>", "Unknown", "UNKNOWN"]
 )
 """What Windows and Sysmon write instead of an image's path."""
 
@@ -129,7 +120,7 @@ _RENDERED: Final[Mapping[FieldType, Callable[[FieldType, str], str | None]]] = {
 
 
 def _refusal(spec: FieldSpec, text: str) -> str | None:
-    if len(text) > _MAX_STRING:
+    if len(text) > _MAX_STRING and spec.type == "string":
         return f"{_called(spec)}: {len(text):,} characters are more than an event holds"
     if "\x00" in text:
         return f"{_called(spec)}: an event holds no NUL"
@@ -216,7 +207,8 @@ def _time_text(text: str) -> str | None:
 
 
 def _hashes(text: str) -> str | None:
-    return None if all(map(_HASHES.fullmatch, text.split(","))) else "hashes such as MD5=…,SHA256=… in upper case"
+    held = text == "Unknown" or all(map(_HASHES.fullmatch, text.split(",")))
+    return None if held else "hashes such as MD5=…,SHA256=… in upper case"
 
 
 def _line(text: str) -> str | None:
