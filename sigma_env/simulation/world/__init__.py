@@ -2,5 +2,6 @@
 
 from sigma_env.simulation.world.company import Company
 from sigma_env.simulation.world.fill import fill
+from sigma_env.simulation.world.write import Written, write_logs
 
-__all__ = ["Company", "fill"]
+__all__ = ["Company", "Written", "fill", "write_logs"]
