@@ -16,6 +16,7 @@ from sigma_env.events.build import build
 from sigma_env.events.logs import LogRoot
 from sigma_env.events.store import EventStore
 from sigma_env.sigma.switches import CHAINSAW
+from tests.engines.chainsaw.recordings import INPUTS, logs, matches_of, records
 from tests.engines.recorded import FOLDER, Outcome, outcome_of, recordings, run_loaded
 from tests.real import Real
 
@@ -75,6 +76,36 @@ def test_a_rule_whose_result_is_chance_says_so(engine: NativeEngine, generated_s
     ended = outcome_of(engine, recorded["rule"], generated_store)
     assert ended.outcome == "not run"
     assert "Chainsaw's own result is random: User, ParentImage" in (ended.reason or "")
+
+
+OWN_LOGS = {
+    "bad-record-skip": ("one", "bad-record.evtx"),
+    "count-rule": ("count", "sim.evtx"),
+    "mixed-rules": ("mixed", "sim.evtx"),
+    "no-match": ("none", "sim.evtx"),
+    "one-rule-simulated": ("one", "sim.evtx"),
+    "panic-hunt": ("panic-hunt", "sim.evtx"),
+    "same-id": ("same-id", "sim.evtx"),
+    "truncated-file": ("one", "truncated.evtx"),
+    "unknown-logsource": ("anylog", "sim.evtx"),
+    "unsupported-rule-alone": ("unsupported", "sim.evtx"),
+}
+
+
+@pytest.mark.parametrize("name", OWN_LOGS)
+def test_recorded_runs_on_logs_of_our_own(
+    name: str, engine: NativeEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SIGMA_ENV_CACHE", str(tmp_path / "cache"))
+    rules, log = OWN_LOGS[name]
+    store = logs(tmp_path, log)
+    found = {
+        one.meta.title: {(f"inputs/{file}", record) for file, record in records(store, ended.matches)}
+        for one in load_rules([INPUTS / rules], CHAINSAW)
+        if (ended := run_loaded(engine, one, store)).matches
+    }
+    # The program lost the other rule with the one that panics, and found its matches without it.
+    assert found == matches_of("one-rule-simulated" if name == "panic-hunt" else name)
 
 
 @pytest.fixture(scope="module")
