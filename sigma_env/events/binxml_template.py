@@ -130,12 +130,16 @@ class Definition(NamedTuple):
     """A template's definition but for the offsets that a chunk gives to names.
 
     Attributes:
-        references: what is to be copied and filled in, in order.
+        references: what is to be copied and filled in, in order; none if the chunk has all names.
+        before: the bytes before each reference, if the chunk has all names.
+        names: the name of each reference, as it is stored, if the chunk has all names.
         rest: the bytes behind the last reference.
         size: bytes of all of it.
     """
 
     references: tuple[Reference, ...]
+    before: tuple[bytes, ...]
+    names: tuple[bytes, ...]
     rest: bytes
     size: int
 
@@ -200,7 +204,11 @@ def _define(steps: list[Step], stored: set[bytes]) -> Definition:
     for at, name, stored_at in references:
         parts.append(Reference(bytes(content[done:at]), name, stored_at))
         done = at + 4 if stored_at < 0 else at + 8 + len(name.stored)
-    return Definition(tuple(parts), bytes(content[done:]), len(content))
+    rest = bytes(content[done:])
+    if any(part.stored_at >= 0 for part in parts):
+        return Definition(tuple(parts), (), (), rest, len(content))
+    before, names = [part.before for part in parts], [part.name.stored for part in parts]
+    return Definition((), tuple(before), tuple(names), rest, len(content))
 
 
 class Instance(NamedTuple):

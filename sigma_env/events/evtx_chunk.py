@@ -118,6 +118,11 @@ class Chunk:
         parts += (_U32.pack(self._template_heads[template.bucket]), template.guid, _U32.pack(definition.size))
         self._enter(self._templates, template.guid, self._template_heads, template.bucket, at)
         at += _DEFINITION_HEADER_BYTES
+        if definition.names:
+            copied = [b""] * (2 * len(definition.names))
+            copied[::2] = definition.before
+            copied[1::2] = map(names.__getitem__, definition.names)
+            parts += copied
         for before, name, stored_at in definition.references:
             if stored_at >= 0:
                 next_name = heads[name.bucket]
