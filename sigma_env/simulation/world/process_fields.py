@@ -19,6 +19,7 @@ _SYSTEM_IMAGES = frozenset(
     ("services.exe", "svchost.exe", "wininit.exe", "winlogon.exe", "smss.exe", "csrss.exe", "lsass.exe", "fleetd.exe")
 )
 _TARGETS = ("explorer.exe", "svchost.exe", "chrome.exe", "outlook.exe", "spoolsv.exe", "msedge.exe")
+_EXECUTABLES = (".exe", ".dll", ".sys", ".scr", ".com", ".cpl", ".ocx")
 _TARGET, _TRACE, _START = salt("target image"), salt("call trace"), salt("start address")
 _TRACES = (
     "C:\\Windows\\SYSTEM32\\ntdll.dll+9d234|C:\\Windows\\System32\\KERNELBASE.dll+2c13e|C:\\Windows\\System32\\wbem\\cimwin32.dll+2a31",
@@ -130,7 +131,8 @@ def _file_identity(f: Filling) -> Identity:
 
 def _hashes(f: Filling) -> str:
     if f.schema.event_id in (15, 23, 24, 26, 27, 28, 29):  # of a file that is no program of the company
-        return hashes_of(f"file {f.here.host.pilot} {f.here.document}")
+        executable = f.text("TargetFilename").lower().endswith(_EXECUTABLES)
+        return hashes_of(f"file {f.here.host.pilot} {f.here.document}", executable=executable)
     return _file_identity(f).hashes
 
 

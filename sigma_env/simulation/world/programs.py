@@ -22,12 +22,17 @@ class Identity(NamedTuple):
     hashes: str
 
 
-def hashes_of(text: str) -> str:
-    """Sysmon's Hashes of a file that a text stands for: stable, and unlike any other's."""
+def hashes_of(text: str, *, executable: bool = True) -> str:
+    """Sysmon's Hashes of a file that a text stands for: stable, and unlike any other's.
+
+    Args:
+        text: what the file is.
+        executable: whether it imports anything; the IMPHASH of other files is zero.
+    """
     data = text.encode()
     sha1 = hashlib.sha1(data, usedforsecurity=False).hexdigest()
     md5 = hashlib.md5(data, usedforsecurity=False).hexdigest()
-    imports = hashlib.md5(b"imports " + data, usedforsecurity=False).hexdigest()
+    imports = hashlib.md5(b"imports " + data, usedforsecurity=False).hexdigest() if executable else "0" * 32
     return f"SHA1={sha1},MD5={md5},SHA256={hashlib.sha256(data).hexdigest()},IMPHASH={imports}".upper()
 
 

@@ -83,7 +83,7 @@ class Setting:
         """Where the program starts. Pilot hosts have directories of their own, see `Company.scene`."""
         home = self.account.home
         if self.host.pilot:
-            options = [f"{home}\\", f"{home}\\Documents\\", f"E:\\Work\\{self.document}\\"]
+            options = [f"{home}\\", f"{home}\\Documents\\", f"C:\\Work\\{self.document}\\"]
         elif self.letter == "s":
             options = ["C:\\Windows\\system32\\", "C:\\Windows\\system32\\", "C:\\Windows\\"]
         else:
