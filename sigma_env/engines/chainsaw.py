@@ -307,7 +307,7 @@ class _Batch:
         else:
             how = f"ended with exit status {done.code}"
         said = (report.error if report else None) or parse_panic(done.stderr) or " ".join(done.stderr.split())
-        raise EngineError(f"chainsaw {command} {how}: {said[-_SAID:] or 'it said nothing'}")
+        raise EngineError(f"chainsaw {command} {how}: {self._logs.renamed(said)[-_SAID:] or 'it said nothing'}")
 
     def _check_counts(self, report: RunReport, lines: int) -> None:
         if report.found is None or report.rules is None:

@@ -1,6 +1,7 @@
 """The log files of a store as Chainsaw can read them, and its events as rows of the store."""
 
 import os
+import re
 import shutil
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -65,6 +66,12 @@ class LinkedLogs:
         if name == number or not (number.isascii() and number.isdigit()) or int(number) >= len(self):
             raise EngineError(f"Chainsaw names a log file that it was not given: {path!r}")
         return int(number)
+
+    def renamed(self, text: str) -> str:
+        """What Chainsaw says, with the files' own names in the place of the links'."""
+        link = re.compile(rf"{re.escape(self.folder.name)}[/\\](\d{{1,9}}){re.escape(_SUFFIX)}")
+        files = self.store.files
+        return link.sub(lambda one: files[int(one[1])].name if int(one[1]) < len(self) else one[0], text)
 
     def rows_of(self, path: str, document: Mapping[str, Any]) -> list[int]:
         """The rows of the event that Chainsaw matched; several if the file holds it several times, none if it is none.

@@ -79,7 +79,7 @@ def fails(error: str, *files: str) -> Replayed:
 
 
 def failed_at(file: str) -> Replayed:
-    return fails("ended with exit status 1: Failed to hunt through file 'logs/0.evtx'", file)
+    return fails(f"ended with exit status 1: Failed to hunt through file '{file}' ", file)
 
 
 MIXED = ("keyword", "certutil", "windash")
