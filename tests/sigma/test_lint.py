@@ -357,7 +357,7 @@ def test_the_switches_that_a_rule_touches(detection: str, label: str) -> None:
 
 
 def test_a_plain_rule_touches_no_switch() -> None:
-    assert labels("s: {CommandLine|endswith: 'a.exe', EventID: 1}\ncondition: s") == set()
+    assert labels("s: {CommandLine|endswith: 'a.exe', Level: 4}\ncondition: s") == set()
     assert labels("s: {CommandLine: x}\nf: {CommandLine: '*y'}\ncondition: s and not f") == set()
 
 

@@ -5,7 +5,7 @@ is tried on, what an absent field is) is told from the rule: whether there is an
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,11 +23,11 @@ from sigma_env.sigma.chainsaw_tree import (
     Tied,
     Tree,
 )
-from sigma_env.sigma.event_fields import process_creation_aliases
+from sigma_env.sigma.event_fields import fields_of, process_creation_aliases
 from sigma_env.sigma.files import LoadedRule
 from sigma_env.sigma.lint.checks import Finding, Place, found
 from sigma_env.sigma.rule import FieldTest, Glob, LogSource, Rule, Text
-from sigma_env.sigma.switches import CHAINSAW, WHEN_READ, Switch
+from sigma_env.sigma.switches import CHAINSAW, SIGMA, WHEN_READ, Switch
 from sigma_env.sigma.taxonomy import SECURITY, fixed_fields, select
 
 # Those that work while a rule runs, or mark each test of a text.
@@ -63,6 +63,8 @@ _OFTEN: Final = (
     Switch.PRESENT_NULL,
 )
 _COMPILED: Final = _OFTEN + tuple(s for s in Switch if s not in {*_OFTEN, *_WHEN_RUN, *WHEN_READ, *_ONLY_REFUSING})
+# Those that may do to a value what another does too.
+_ALONE: Final = (Switch.INNER_WILDCARDS, Switch.QUESTION_MARK, Switch.NO_ESCAPES)
 # What Chainsaw most often refuses a rule for comes first: each is tried by loading the rule without it.
 _REFUSING: Final = (
     Switch.FEW_MODIFIERS,
@@ -127,12 +129,16 @@ def check_differences(rule: Rule, loaded: LoadedRule) -> Iterator[Finding]:
     unmapped = _unmapped_fields(program.tree)
     if unmapped:
         reasons[Switch.FIELD_MAPPING] = f"its mapping lacks {', '.join(unmapped)}"
+    elif spaced := _spelled_with_spaces(rule.logsource, program.tree):
+        reasons[Switch.FIELD_MAPPING] = f"it does not find {', '.join(spaced)}, which the events spell with a space"
     elif rule.logsource.category == _PROCESS_CREATION and (own := _only_in_sysmon(program.tree)):
         reasons[Switch.FIELD_MAPPING] = f"it finds {', '.join(own)} in Sysmon's events only, not in Security 4688"
     if _selects_otherwise(rule.logsource, program):
         reasons[Switch.PRECONDITIONS] = Switch.PRECONDITIONS.value
     if program.title in chainsaw_mapping().excluded_titles:
         reasons[Switch.EXCLUSIONS] = Switch.EXCLUSIONS.value
+    if any(True for _ in _event_ids(program.tree)):
+        reasons[Switch.STRICT_TYPES] = "no number equals the EventID of forwarded events, which is text"
     for switch in _when_run(program.tree, frozenset(), False):
         reasons[switch] = switch.value
     if reasons:
@@ -141,28 +147,27 @@ def check_differences(rule: Rule, loaded: LoadedRule) -> Iterator[Finding]:
 
 
 def touched(rule: Rule, program: Program) -> frozenset[Switch]:
-    """The switches without which the compiler makes another tree of a rule that Chainsaw loads."""
-    wanted = _plain(program.tree)
+    """The switches that make another tree of a rule that Chainsaw loads: alone, or missing from all of them.
 
-    def changes(off: Iterable[Switch]) -> bool:
-        other = compile_detection(
-            program.logsource,
-            rule.document["detection"],
-            CHAINSAW - frozenset(off),
-            program.rule_id,
-            program.title,
-        )
-        return isinstance(other, Refused) or _plain(other.tree) != wanted
+    Both are asked, because two switches may do the same to a value, and then neither is missed where the other is on.
+    """
 
-    def split(some: tuple[Switch, ...]) -> Iterator[Switch]:
-        if changes(some):
+    def tree_under(on: frozenset[Switch]) -> Tree | None:
+        made = compile_detection(program.logsource, rule.document["detection"], on, program.rule_id, program.title)
+        return None if isinstance(made, Refused) else _plain(made.tree)
+
+    def split(some: tuple[Switch, ...], changes: Callable[[frozenset[Switch]], bool]) -> Iterator[Switch]:
+        if changes(frozenset(some)):
             if len(some) == 1:
                 yield some[0]
             else:
-                yield from split(some[: len(some) // 2])
-                yield from split(some[len(some) // 2 :])
+                yield from split(some[: len(some) // 2], changes)
+                yield from split(some[len(some) // 2 :], changes)
 
-    return frozenset(split(_COMPILED))
+    chainsaw, plain = _plain(program.tree), tree_under(SIGMA)
+    off = split(_COMPILED, lambda some: tree_under(CHAINSAW - some) != chainsaw)
+    on = () if plain is None else split(_ALONE, lambda some: tree_under(some) not in (plain, None))
+    return frozenset((*off, *on))
 
 
 def _plain(tree: Tree) -> Tree:
@@ -194,6 +199,18 @@ def _unmapped_fields(tree: Tree) -> list[str]:
     mapping = chainsaw_mapping()
     known = mapping.system.keys() | mapping.event_data
     return [name for name in dict.fromkeys(_fields(tree)) if name not in known and "." not in name]
+
+
+def _spelled_with_spaces(logsource: LogSource, tree: Tree) -> list[str]:
+    """Fields that the rule's events, as far as they are known, have under a name with spaces."""
+    spaced: set[str] = set()
+    wanted = frozenset(_event_ids(tree))
+    for channel, event_ids, _ in select(logsource).targets:
+        for number in sorted(wanted if event_ids is None else event_ids) if channel is not None else ():
+            for provider in fixed_fields(channel or "", number).get("Provider_Name", frozenset()):
+                names = fields_of(channel or "", number, provider) or frozenset()
+                spaced |= {name.replace("_", "") for name in names if "_" in name} & names
+    return [name for name in dict.fromkeys(_fields(tree)) if name in spaced]
 
 
 def _only_in_sysmon(tree: Tree) -> list[str]:
