@@ -115,17 +115,17 @@ class _Parser:
         at += 4
         if count > len(chunk) // _DESCRIPTOR.size:
             raise EventParseError(f"a template instance announces {count:,} values")
-        descriptors = [_DESCRIPTOR.unpack_from(chunk, at + _DESCRIPTOR.size * i) for i in range(count)]
-        at += _DESCRIPTOR.size * count
+        described, at = at, at + _DESCRIPTOR.size * count
         values: list[_SlotValue] = []
-        for size, kind in descriptors:
-            if at + size > len(chunk):
+        for size, kind in _DESCRIPTOR.iter_unpack(chunk[described:at]):
+            end = at + size
+            if end > len(chunk):
                 raise EventParseError("a value reaches beyond the chunk")
             if kind == ValueType.BINXML:
-                values.append(_Nested(self.fragment(at, at + size, depth + 1)))
+                values.append(_Nested(self.fragment(at, end, depth + 1)))
             else:
-                values.append(TypedValue(_known(kind), bytes(chunk[at : at + size])))
-            at += size
+                values.append(TypedValue(_known(kind), chunk[at:end]))
+            at = end
         return _filled(root, values), at
 
     def _definition(self, offset: int, depth: int) -> tuple[Node, int]:
@@ -234,28 +234,31 @@ def _known(kind: int) -> ValueType:
 
 def _filled(node: Node, values: Sequence[_SlotValue]) -> Element:
     """The element, with values in the places of slots."""
-
-    def value(slot: Slot) -> _SlotValue:
-        if slot.number >= len(values):
-            raise EventParseError(f"slot {slot.number} of {node.name} has no value")
-        return values[slot.number]
-
-    attributes: list[tuple[str, TypedValue | str]] = []
-    for name, attribute in node.attributes:
-        held = value(attribute) if isinstance(attribute, Slot) else attribute
-        if isinstance(held, _Nested):
-            raise EventParseError(f"attribute {name} of {node.name} holds elements")
-        attributes.append((name, held))
+    name, attributes, content = node
+    filled: list[tuple[str, TypedValue | str]] = []
+    for attribute, held in attributes:
+        value = _value(held, values, name) if isinstance(held, Slot) else held
+        if isinstance(value, _Nested):
+            raise EventParseError(f"attribute {attribute} of {name} holds elements")
+        filled.append((attribute, value))
     children: list[Element | TypedValue | str] = []
-    for child in node.children:
-        if isinstance(child, Node):
-            children.append(_filled(child, values))
-        elif isinstance(child, Slot):
-            held = value(child)
-            children += held.elements if isinstance(held, _Nested) else [held]
+    for child in content:
+        if isinstance(child, Slot):
+            value = _value(child, values, name)
+            if isinstance(value, _Nested):
+                children += value.elements
+            else:
+                children.append(value)
         else:
-            children.append(child)
-    return Element(node.name, tuple(attributes), tuple(children))
+            children.append(_filled(child, values) if isinstance(child, Node) else child)
+    return Element(name, tuple(filled), tuple(children))
+
+
+def _value(slot: Slot, values: Sequence[_SlotValue], name: str) -> _SlotValue:
+    try:
+        return values[slot.number]
+    except IndexError:
+        raise EventParseError(f"slot {slot.number} of {name} has no value") from None
 
 
 def _without_slots(node: Node) -> Element:
