@@ -10,6 +10,7 @@ from sigma_env.simulation.values.filler import (
     base64_text,
     file_name,
     hex_digits,
+    program_stem,
     public_address,
     user,
     word,
@@ -57,7 +58,7 @@ def build_command(goal: Goal, natural: str, rng: random.Random, attempt: int) ->
         attempt: 0 keeps the pieces' order and the natural arguments if there are none of its own.
     """
     program = program_of(natural) or _DEFAULT_PROGRAM
-    text = goal.head or (_DEFAULT_PROGRAM if attempt % 4 == 3 else program)
+    text = goal.head or (program if attempt < 4 else _other_form(program, rng, attempt))
     if goal.head.endswith("\\"):
         text += f"{word(rng)}.exe" if " " not in goal.head.strip() else file_name(rng)
     lower = text.lower()
@@ -76,6 +77,19 @@ def build_command(goal: Goal, natural: str, rng: random.Random, attempt: int) ->
     text += right_of(text, rng)
     rest = arguments_of(natural)
     return _joined(text, rest) if rest and attempt % 4 == 0 and rng.random() < 0.3 and rest not in text else text
+
+
+def _other_form(program: str, rng: random.Random, attempt: int) -> str:
+    """The program without its directory, without its extension, or another one."""
+    name = program.strip('"').rpartition("\\")[2]
+    match attempt % 4:
+        case 0:
+            return name
+        case 1:
+            return name.rpartition(".")[0] or name
+        case 2:
+            return f"D:\\Tools\\{program_stem(rng)}.exe"
+    return program_stem(rng)
 
 
 def merged_paths(pieces: Sequence[str], rng: random.Random) -> list[str]:

@@ -110,6 +110,8 @@ def build_pipe(goal: Goal, natural: str, rng: random.Random, attempt: int) -> st
         text = natural if not goal.tail else "\\" + word(rng)
     if not text.startswith("\\") and not goal.head:
         text = ("\\" + word(rng) if attempt % 2 and not text[:1].isalnum() else "\\") + text
+    elif attempt > 2 and not goal.head:
+        text = f"\\{word(rng)}{text}"
     if goal.tail:
         return text + goal.tail if not (text.endswith("\\") and goal.tail.startswith("\\")) else text + goal.tail[1:]
     if text.endswith(("\\", "-", "_", ".")) or attempt:

@@ -8,6 +8,7 @@ import ipaddress
 import random
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
 from typing import Final
 
 from sigma_env.engines.patterns import parse_network
@@ -22,6 +23,9 @@ from sigma_env.simulation.values.solver import build
 
 _CANDIDATES: Final = 60
 """How many texts are looked at for one that is near, realistic and fails."""
+_REPAIRS: Final = 4
+_REPAIR_CANDIDATES: Final = 8
+"""How many other patterns are broken in a text, and how many ways are tried for each."""
 _PREFIXES: Final[dict[FieldKind, tuple[str, ...]]] = {
     FieldKind.IMAGE: ("\\??\\", "\\\\?\\"),
     FieldKind.FILE: ("\\??\\", "\\\\?\\"),
@@ -36,8 +40,8 @@ _PREFIXES: Final[dict[FieldKind, tuple[str, ...]]] = {
     FieldKind.TASK_NAME: ("\\Archive",),
 }  # fmt: skip
 _SUFFIXES: Final[dict[FieldKind, tuple[str, ...]]] = {
-    FieldKind.IMAGE: (".old.exe", "_bak.exe", ".exe", "2"),
-    FieldKind.FILE: (".bak", ".tmp", "_old", "2"),
+    FieldKind.IMAGE: (".old.exe", "_bak.exe", ".exe", ".tmp.exe"),
+    FieldKind.FILE: (".bak", ".tmp", ".old", "~"),
     FieldKind.DIRECTORY: ("old\\", "backup\\"),
     FieldKind.COMMAND_LINE: (" 2>nul", " report.txt", " -Verbose", "x"),
     FieldKind.SCRIPT: ("\r\nWrite-Output 'done'", " | Out-Null"),
@@ -54,6 +58,7 @@ _SUFFIXES: Final[dict[FieldKind, tuple[str, ...]]] = {
     FieldKind.VERSION_INFO: (" (x86)", " 2"),
 }
 _DEFAULT_SUFFIXES: Final = ("2", "_old", " x")
+_IDENTIFIER: Final = re.compile(r"[\\\s{]*[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}[\\\s}]*")
 _SWAPPED_HEX: Final = frozenset({FieldKind.HASHES, FieldKind.GUID})
 _DIGITS_ONLY: Final = frozenset({FieldKind.NUMBER, FieldKind.PORT, FieldKind.PID, FieldKind.LOGON_ID})
 
@@ -106,8 +111,31 @@ def misses(
         if shown in seen:
             continue
         seen.add(shown)
-        if satisfies(shown, keep, refused) and cannot_hold(spec, shown) is None:
-            yield shown
+        whole = shown if satisfies(shown, keep, refused) else _repaired(shown, refused, keep, spec, rng)
+        if whole is not None and cannot_hold(spec, whole) is None and (whole is shown or whole not in seen):
+            seen.add(whole)
+            yield whole
+
+
+def _repaired(
+    text: str, refused: Sequence[Pattern], keep: Sequence[Need], spec: FieldSpec, rng: random.Random
+) -> str | None:
+    """The text with all broken that another refused pattern still accepts; None if that is not possible."""
+    if not satisfies(text, keep, ()):
+        return None
+    for _ in range(_REPAIRS):
+        lower = text.lower()
+        holding = next((p for p in refused if accepts(p, text, lower, of_others=False)), None)
+        if holding is None:
+            return text
+        for candidate in islice(_alternated(_ways(text, holding, spec, rng)), _REPAIR_CANDIDATES):
+            changed = candidate.lower()
+            if not accepts(holding, candidate, changed) and all(accepts(k.pattern, candidate, changed) for k in keep):
+                text = candidate
+                break
+        else:
+            return None
+    return None
 
 
 def _candidates(text: str, need: Need, spec: FieldSpec, rng: random.Random) -> Iterator[str]:
@@ -159,11 +187,11 @@ def _filled(text: str, spec: FieldSpec, rng: random.Random) -> Iterator[str]:
 def _ways(text: str, pattern: Pattern, spec: FieldSpec, rng: random.Random) -> list[Iterable[str]]:
     """The ways to fail a pattern about the words of a text."""
     spans = _spans(text, pattern, rng)
-    edit = _edit_of(spec, text)
     ways: list[Iterable[str]] = []
     if spans:
         begin, end = spans
         whole = text[begin:end]
+        edit = hex_edits if _IDENTIFIER.fullmatch(whole) else _edit_of(spec, text)
         ways = [(_replaced(text, whole, changed) for changed in edit(whole, at_end, rng)) for at_end in (True, False)]
         if edit is edits:
             ways.append(_replaced(text, whole, changed) for changed in sibling_edits(whole, rng))

@@ -8,7 +8,7 @@ from typing import Final
 
 from sigma_env.simulation.values.siblings import SIBLINGS
 
-_RUN: Final = re.compile(r"[^\W_]+")
+_RUN: Final = re.compile(r"program files(?: \(x86\))?|local service|network service|[^\W_]+", re.IGNORECASE)
 _EXTENSION: Final = re.compile(r"\.([A-Za-z][A-Za-z0-9]{1,4})(?=$|[\s\"'\\])")
 _FAMILIES: Final = (
     ("exe", "com", "scr", "dll", "sys"),
@@ -24,9 +24,36 @@ _FAMILIES: Final = (
     ("dmp", "mdmp", "log"),
     ("png", "jpg", "bmp"),
     ("lnk", "url", "txt"),
-    ("com", "net", "org"),
-    ("io", "net", "org"),
 )
+_DOMAINS: Final = frozenset(
+    (
+        "com",
+        "net",
+        "org",
+        "io",
+        "in",
+        "ru",
+        "co",
+        "me",
+        "cc",
+        "xyz",
+        "site",
+        "top",
+        "dev",
+        "app",
+        "link",
+        "pw",
+        "to",
+        "info",
+    )
+)
+_DOMAIN_SIBLINGS: Final = ("net", "org", "com", "info", "biz")
+_CAMEL: Final = re.compile(r"(?<=[a-z])[A-Z][a-z]+$")
+_CAMEL_ENDS: Final = (
+    "Name", "Type", "Path", "Value", "List", "Item", "Data", "Info", "Log", "State", "Mode", "Level", "Service",
+    "Server", "Client", "Host", "User", "Policy", "Settings", "File", "Folder", "String", "Task", "Event", "Key", "Count",
+)  # fmt: skip
+_DRIVES: Final = ("D", "E", "F")
 _ENDINGS: Final = ("er", "ing", "ed", "list", "log", "info", "set", "ex", "al", "or", "ion", "able", "s", "mon")
 _STEM_TAILS: Final = ("_old", "2", "_x64", "-helper", "svc", "_bak", "cfg", "32", "Update")
 _STEM_HEADS: Final = ("x", "my", "old_", "win", "new", "n", "sub", "co")
@@ -44,6 +71,12 @@ def edits(literal: str, at_end: bool, rng: random.Random) -> Iterator[str]:
         return
     begin, end = runs[-1 if at_end else 0]
     head, run, tail = literal[:begin], literal[begin:end], literal[end:]
+    if len(run) == 1 and tail[:1] == ":":
+        yield from (f"{head}{drive}{tail}" for drive in _DRIVES if drive != run.upper())
+        return
+    others = SIBLINGS.get(run.lower())
+    if others is not None:
+        yield f"{head}{_cased_like(run, rng.choice(others))}{tail}"
     if at_end:
         extension = _EXTENSION.search(literal)
         if extension is not None and extension.end() == len(literal):
@@ -53,9 +86,10 @@ def edits(literal: str, at_end: bool, rng: random.Random) -> Iterator[str]:
         if tail:
             yield f"{head}{run}{rng.choice(_WIDER).lower()}{tail}"
     else:
-        if head:
+        named = others is None or _EXTENSION.search(literal) is not None  # no word of Windows' own
+        if head and named:
             yield f"{head}{rng.choice(_STEM_HEADS)}{run}{tail}"
-        for changed in _head_changed(run, rng):
+        for changed in _head_changed(run, rng) if named else ():
             yield f"{head}{changed}{tail}"
         if head[:-1].strip():
             yield f"{run}{tail}"
@@ -71,8 +105,11 @@ def sibling_edits(literal: str, rng: random.Random) -> Iterator[str]:
         run = literal[begin:end]
         others = SIBLINGS.get(run.lower())
         if others is not None:
-            other = rng.choice(others)
-            yield literal[:begin] + (other.lower() if run.islower() else other) + literal[end:]
+            yield literal[:begin] + _cased_like(run, rng.choice(others)) + literal[end:]
+
+
+def _cased_like(word: str, other: str) -> str:
+    return other.lower() if word.islower() else other.upper() if word.isupper() and len(word) > 1 else other
 
 
 def broken(literal: str, rng: random.Random) -> Iterator[str]:
@@ -87,6 +124,9 @@ def _extension_edits(literal: str, dot: int, rng: random.Random) -> Iterator[str
     extension = literal[dot + 1 :].lower()
     others = [e for family in _FAMILIES if family[0] == extension for e in family[1:]] or ["txt", "dat", "tmp"]
     stem = literal[:dot]
+    if extension in _DOMAINS and "\\" not in literal:
+        yield f"{stem}.{rng.choice([name for name in _DOMAIN_SIBLINGS if name != extension])}"
+        return
     if stem and stem[-1].isalnum():
         yield f"{stem}{rng.choice(_STEM_TAILS)}{literal[dot:]}"
     yield f"{stem}.{rng.choice(others)}"
@@ -97,6 +137,9 @@ def _tail_changed(run: str, rng: random.Random) -> Iterator[str]:
     if run.isdigit():
         yield from swap_edits(run, True, rng)
         return
+    camel = _CAMEL.search(run)
+    if camel is not None and rng.random() < 0.6:
+        yield run[: camel.start()] + rng.choice([end for end in _CAMEL_ENDS if end != camel[0]])
     if len(run) >= 5:
         for ending in rng.sample(_ENDINGS, 3):
             kept = run[: max(3, len(run) - rng.choice((1, 2, 3)))]

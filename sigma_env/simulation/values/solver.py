@@ -4,7 +4,7 @@ import random
 import re
 from collections.abc import Sequence
 
-from sigma_env.sigma.rule import Pattern
+from sigma_env.sigma.rule import Glob, Pattern, Regex, Text
 from sigma_env.simulation.schema import FieldKind, FieldSpec
 from sigma_env.simulation.schemas.plausible import cannot_hold, rendered
 from sigma_env.simulation.values.commands import build_command, build_script, build_text, build_url
@@ -71,25 +71,43 @@ def solve(
             text = goal.whole
         else:
             text = build(goal, spec, natural, rng, attempt)
+        if attempt >= _CHEAP_ATTEMPTS and attempt % 3 == 0:
+            text = text.replace("C:\\", "D:\\")  # a filter may name the drive
         text = rendered(spec, text) or text
         if satisfies(text, require, forbid) and cannot_hold(spec, text) is None:
             return text
+        if attempt == 0 and _contradict(require, forbid):
+            return None
         if attempt == _CHEAP_ATTEMPTS and goal.whole is None and not _is_open(require):
-            found = _choice(goal, require, forbid, spec, rng)
+            found = _choice(require, forbid, spec, rng)
             if found is not None:
                 return found
     return None
 
 
+def _contradict(require: Sequence[Need], forbid: Sequence[Pattern]) -> bool:
+    """Whether a literal that is required holds one that is forbidden at the same place or anywhere."""
+    literals = [(need.pattern.op, need.pattern.text) for need in require if isinstance(need.pattern, Text)]
+    for pattern in forbid:
+        if not isinstance(pattern, Text) or pattern.cased:
+            continue
+        for op, text in literals:
+            lower = text.lower()
+            if pattern.op == "contains" and pattern.text in lower:
+                return True
+            if pattern.op == "endswith" and op in ("endswith", "equals") and lower.endswith(pattern.text):
+                return True
+            if pattern.op == "startswith" and op in ("startswith", "equals") and lower.startswith(pattern.text):
+                return True
+    return False
+
+
 def _is_open(require: Sequence[Need]) -> bool:
     """Whether a pattern leaves anything open inside of it."""
-    return any(type(need.pattern).__name__ in ("Glob", "Regex") for need in require)
+    return any(isinstance(need.pattern, Glob | Regex) for need in require)
 
 
-def _choice(
-    goal: Goal, require: Sequence[Need], forbid: Sequence[Pattern], spec: FieldSpec, rng: random.Random
-) -> str | None:
-    del goal
+def _choice(require: Sequence[Need], forbid: Sequence[Pattern], spec: FieldSpec, rng: random.Random) -> str | None:
     usable = [text for text in spec.choices if satisfies(text, require, forbid) and cannot_hold(spec, text) is None]
     return rng.choice(usable) if usable else None
 
