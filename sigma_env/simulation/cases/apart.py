@@ -1,22 +1,23 @@
 """Looks for wrong versions of a rule that its events do not tell apart from it, and makes events that do."""
 
 import random
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
-from sigma_env.sigma.rule import Rule
+from sigma_env.sigma.rule import Node, Rule
 from sigma_env.simulation.cases.frame import DraftEvent
-from sigma_env.simulation.cases.meeting import Goal, Meeting
+from sigma_env.simulation.cases.meeting import Goal
 from sigma_env.simulation.cases.misses import Miss, MissMaker
 from sigma_env.simulation.cases.positives import Positive
+from sigma_env.simulation.cases.sameness import Sameness
 from sigma_env.simulation.cases.work import Work
-from sigma_env.simulation.masks import Masks, iou
+from sigma_env.simulation.masks import Masks
 from sigma_env.simulation.sloppy import UNGATED, Sloppy, mutants, shortcuts
 
 _TOO_LIKE: Final = {True: 0.88, False: 0.78}
 """IoU above which more events are made: of mutants, which have to stay below 0.9, and of shortcuts."""
 _MOST_POSITIVES: Final = 30
-_TRIES: Final = 4
+_TRIES: Final = 3
 _MOST_EVENTS: Final = 8
 
 
@@ -25,13 +26,13 @@ class Alike(NamedTuple):
 
     Attributes:
         sloppy: the version.
-        iou: its overlap with the rule on the rule's events.
-        reason: what was tried.
+        iou: its overlap with the rule on the rule's events, when it was looked at.
+        proven: whether it surely means the same; else no event was found that only one of both matches.
     """
 
     sloppy: Sloppy
     iou: float
-    reason: str
+    proven: bool
 
 
 class Apart:
@@ -40,12 +41,12 @@ class Apart:
     Args:
         rule: the reference.
         cut: what of it is disclosed.
-        meeting: changes events.
+        sameness: proves that a version means the same.
         misses: makes events that do not match.
     """
 
-    def __init__(self, rule: Rule, cut: Rule, meeting: Meeting, misses: MissMaker) -> None:
-        self._rule, self._cut, self._meeting, self._misses = rule, cut, meeting, misses
+    def __init__(self, rule: Rule, cut: Rule, sameness: Sameness, misses: MissMaker) -> None:
+        self._rule, self._cut, self._sameness, self._misses = rule, cut, sameness, misses
 
     def tell(self, positives: list[Positive], misses: list[Miss], rng: random.Random) -> list[Alike]:
         """Adds events to both lists until no wrong version is too like the rule.
@@ -53,49 +54,49 @@ class Apart:
         Returns:
             Those that are still.
         """
-        versions = [s for s in (*mutants(self._cut), *shortcuts(self._cut)) if s.kind not in UNGATED]
         alike: list[Alike] = []
-        masks = _masks(positives, misses)
-        true = masks.of(self._rule.condition)
-        suspects = [s for s in versions if iou(masks.of(s.rule.condition), true) > _limit(s)]
-        for suspect in suspects:
-            masks = _masks(positives, misses)
-            true = masks.of(self._rule.condition)
-            found = iou(masks.of(suspect.rule.condition), true)
-            if found > _limit(suspect):
-                self._separate(suspect, masks.of(suspect.rule.condition), true, positives, misses, rng)
-                masks = _masks(positives, misses)
-                found = iou(masks.of(suspect.rule.condition), masks.of(self._rule.condition))
-                if found > _limit(suspect):
-                    alike.append(Alike(suspect, found, "no event found that only one of both matches"))
+        known = _Known([*(positive.work for positive in positives), *(miss.work for miss in misses)])
+        bases = tuple(positives)
+        for version in (*mutants(self._cut), *shortcuts(self._cut)):
+            if version.kind in UNGATED:
+                continue
+            condition = version.rule.condition
+            overlap = known.iou(condition, self._rule.condition)
+            if overlap <= _limit(version):
+                continue
+            if self._sameness.same(condition, self._cut.condition):
+                alike.append(Alike(version, overlap, True))
+                continue
+            wanted = known.lacking(condition, self._rule.condition, _limit(version))
+            made = list(self._separating(version, wanted, bases, rng))
+            room = _MOST_POSITIVES - len(positives)
+            more = [event for event in made if isinstance(event, Positive)][:room]
+            positives += more
+            misses += [event for event in made if isinstance(event, Miss)]
+            known.add([event.work for event in made if isinstance(event, Miss) or event in more])
+            if len(made) < wanted:
+                alike.append(Alike(version, known.iou(condition, self._rule.condition), False))
         return alike
 
-    def _separate(
-        self, sloppy: Sloppy, found: int, true: int, positives: list[Positive], misses: list[Miss], rng: random.Random
-    ) -> None:
-        wanted = _lacking(found, true, _limit(sloppy))
-        bases = list(positives)
+    def _separating(
+        self, version: Sloppy, wanted: int, bases: Sequence[Positive], rng: random.Random
+    ) -> Iterator[Positive | Miss]:
+        """Up to so many events that only the rule matches, or only its wrong version."""
+        condition = version.rule.condition
+        rest = [self._cut.condition] if self._cut is self._rule else [self._cut.condition, self._rule.condition]
+        directions = [(Goal(condition, sloppy), *(Goal(node, not sloppy) for node in rest)) for sloppy in (True, False)]
         failures = 0
-        condition = sloppy.rule.condition
-        goals = [Goal(condition, True), Goal(self._cut.condition, False), Goal(self._rule.condition, False)]
-        while wanted and failures < _TRIES:
+        while wanted and directions and failures < _TRIES * len(directions):
+            goals = directions[failures % len(directions)]
             base = bases[rng.randrange(len(bases))]
             work = self._misses.changed(base, goals, rng)
             if work is None:
                 failures += 1
                 continue
-            misses.append(Miss(work, "near_miss", f"{sloppy.kind}: {sloppy.title}", base))
+            directions = [goals]
             wanted -= 1
-        goals = [Goal(condition, False), Goal(self._cut.condition, True), Goal(self._rule.condition, True)]
-        failures = 0
-        while wanted and failures < _TRIES and len(positives) < _MOST_POSITIVES:
-            base = bases[rng.randrange(len(bases))]
-            work = self._misses.changed(base, goals, rng)
-            if work is None:
-                failures += 1
-                continue
-            positives.append(base._replace(work=work))
-            wanted -= 1
+            title = f"{version.kind}: {version.title}"
+            yield Miss(work, "near_miss", title, base) if goals[0].truth else base._replace(work=work)
 
 
 def _limit(sloppy: Sloppy) -> float:
@@ -105,15 +106,32 @@ def _limit(sloppy: Sloppy) -> float:
 _MUTANTS: Final = frozenset({"filter_line", "alternative", "values", "all_to_any", "and_or", "not_removed"})
 
 
-def _lacking(found: int, true: int, limit: float) -> int:
-    """How many more events a version has to be wrong on."""
-    both, either = (found & true).bit_count(), (found | true).bit_count()
-    return min(_MOST_EVENTS, max(1, int(both / limit) + 1 - either))
+class _Known:
+    """Events and the truth of conditions on them; more can be added."""
 
+    def __init__(self, works: Sequence[Work]) -> None:
+        self._parts = [Masks([event_of(work) for work in works])]
+        self._added: list[Work] = []
 
-def _masks(positives: Sequence[Positive], misses: Sequence[Miss]) -> Masks:
-    works = (*(positive.work for positive in positives), *(miss.work for miss in misses))
-    return Masks([event_of(work) for work in works])
+    def add(self, works: Sequence[Work]) -> None:
+        """More events."""
+        if works:
+            self._added += works
+            self._parts[1:] = [Masks([event_of(work) for work in self._added])]
+
+    def _counts(self, one: Node, other: Node) -> tuple[int, int]:
+        found = [(part.of(one), part.of(other)) for part in self._parts]
+        return sum((a & b).bit_count() for a, b in found), sum((a | b).bit_count() for a, b in found)
+
+    def iou(self, one: Node, other: Node) -> float:
+        """The overlap of two conditions."""
+        both, either = self._counts(one, other)
+        return both / either if both else 0.0
+
+    def lacking(self, one: Node, other: Node, limit: float) -> int:
+        """How many more events have to tell two conditions apart."""
+        both, either = self._counts(one, other)
+        return min(_MOST_EVENTS, max(1, int(both / limit) + 1 - either))
 
 
 def event_of(work: Work) -> DraftEvent:

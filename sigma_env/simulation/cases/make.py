@@ -11,6 +11,7 @@ from sigma_env.simulation.cases.meeting import Meeting
 from sigma_env.simulation.cases.misses import Miss, MissMaker
 from sigma_env.simulation.cases.parts import Part, parts_of
 from sigma_env.simulation.cases.positives import Positive, PositiveMaker, Unsatisfiable
+from sigma_env.simulation.cases.sameness import Sameness
 from sigma_env.simulation.cases.stage import Stage
 from sigma_env.simulation.draft import Draft
 from sigma_env.simulation.plan import Plan
@@ -18,7 +19,7 @@ from sigma_env.simulation.schemas import Catalogue, catalogue
 from sigma_env.simulation.sloppy.ways import excluded, positives
 from sigma_env.simulation.world import Company
 
-_MOST_MISSES: Final = 240
+_MOST_MISSES: Final = 400
 _MISSES_PER_EXAMPLE: Final = 2
 
 
@@ -65,7 +66,7 @@ class _Run:
         self._stage = Stage(rule, conditions, schemas, folds)
         self._positives = PositiveMaker(rule, cut, self._stage, folds, meeting, company)
         self._misses = MissMaker(rule, cut, self._stage, meeting, company)
-        self._apart = Apart(rule, cut, meeting, self._misses)
+        self._apart = Apart(rule, cut, Sameness(self._stage.frames, folds), self._misses)
 
     def cases(self, visible: int) -> Cases:
         cut = self._plan.cut

@@ -6,6 +6,7 @@ all that is asked of them so far. What that breaks elsewhere is mended in the ne
 
 import random
 from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
 from typing import Final, NamedTuple
 
 from sigma_env.engines.evaluator import DictEvent, trace
@@ -16,9 +17,11 @@ from sigma_env.simulation.cases.lines import Lines
 from sigma_env.simulation.cases.usage import Choice, Usage
 from sigma_env.simulation.cases.work import Demand, Work, later_text
 from sigma_env.simulation.schema import FieldKind, FieldSpec
-from sigma_env.simulation.values import Need, needs_of, solve
+from sigma_env.simulation.values import Need, misses, needs_of, solve
+from sigma_env.simulation.values.literal import plain_text, satisfies
 
 _ROUNDS: Final = 6
+_NEAR_TEXTS: Final = 4
 _VALUES_TRIED: Final = 5
 _CHILDREN_TRIED: Final = 6
 _CARRIERS: Final = (
@@ -252,7 +255,21 @@ class _Attempt:
     def _solved(self, spec: FieldSpec, demands: dict[int, tuple[Value, Demand]]) -> str | None:
         require = [demand.need for _, demand in demands.values() if demand.need is not None]
         forbid = [pattern for _, demand in demands.values() for pattern in demand.forbid]
-        return solve(require, forbid, spec, self._rng, self._natural(spec))
+        natural = self._natural(spec)
+        if forbid and satisfies(natural, require, ()):
+            broken = next((pattern for pattern in forbid if not satisfies(natural, (), (pattern,))), None)
+            if broken is not None:
+                found = self._missed(natural, Need(broken, plain_text(broken)), spec, require, forbid)
+                if found is not None:
+                    return found
+        return solve(require, forbid, spec, self._rng, natural)
+
+    def _missed(
+        self, text: str, need: Need, spec: FieldSpec, require: Sequence[Need], forbid: Sequence[Pattern]
+    ) -> str | None:
+        near = misses(text, need, spec, self._rng, forbid, require)
+        found = list(islice(near, self._rng.randrange(_NEAR_TEXTS) + 1))
+        return found[-1] if found else None
 
     def _natural(self, spec: FieldSpec) -> str:
         if spec.name == "User" and "User" not in self._work.values:

@@ -76,6 +76,11 @@ class Stage:
         older = len(frames) > 1 and rng.randrange(_NEWEST_OF) == 0
         return number, frames[rng.randrange(1, min(len(frames), 3))] if older else frames[0]
 
+    @property
+    def frames(self) -> list[Frame]:
+        """Every kind and version that the logsource selects."""
+        return [frame for family in self._families.values() for frame in family]
+
     def elsewhere(self, node: Node, truth: bool, rest: Node | None) -> Iterator[Frame]:
         """Newest versions of kinds on which a condition comes out as wanted, and on which the rest is possible."""
         for family in self._families.values():

@@ -1,0 +1,204 @@
+"""Proof that two conditions mean the same on every event that there can be.
+
+Both are brought into a normal form for each kind of event: what the kind decides is decided, a value is left out that
+its field cannot hold, that another value of its list implies, or that contradicts what must hold beside it. Equal
+forms mean the same; unequal ones may, too.
+"""
+
+import random
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
+
+from sigma_env.sigma.rule import And, FieldTest, Node, Not, Or, Pattern, Selection, Text, Value
+from sigma_env.simulation.cases.fold import Fold, Folds
+from sigma_env.simulation.cases.frame import Frame
+from sigma_env.simulation.schema import FieldSpec
+from sigma_env.simulation.values import needs_of, solve
+
+_ATTEMPTS: Final = 6
+
+Form = bool | Node
+"""A normal form: the truth, where that is decided."""
+_Given = Mapping[str, tuple[FieldTest, ...]]
+"""Lines that must hold beside a node, by field."""
+
+
+class Sameness:
+    """Compares conditions of one rule on kinds of events.
+
+    Args:
+        frames: every kind and version that the rule's logsource selects.
+        folds: what they decide.
+    """
+
+    def __init__(self, frames: Sequence[Frame], folds: Folds) -> None:
+        self._frames, self._folds = frames, folds
+        self._forms: dict[tuple[int, int], tuple[Node, Form]] = {}
+        self._held: dict[tuple[int, int], tuple[Value, FieldSpec, bool]] = {}
+
+    def same(self, one: Node, other: Node) -> bool:
+        """Whether two conditions surely mean the same on all kinds of events."""
+        for frame in self._frames:
+            fold = self._folds.of(frame)
+            if fold.truth(one) is False and fold.truth(other) is False:
+                continue
+            if self._form_of(one, frame, fold) != self._form_of(other, frame, fold):
+                return False
+        return True
+
+    def _form_of(self, node: Node, frame: Frame, fold: Fold) -> Form:
+        key = (id(node), id(frame))
+        known = self._forms.get(key)
+        if known is None:
+            known = self._forms[key] = (node, self._form(node, frame, fold, {}))
+        return known[1]
+
+    def _form(self, node: Node, frame: Frame, fold: Fold, given: _Given) -> Form:
+        truth = fold.truth(node)
+        if truth is not None:
+            return truth
+        if isinstance(node, Selection):
+            return self._form(node.child, frame, fold, given)
+        if isinstance(node, Not):
+            form = self._form(node.child, frame, fold, given)
+            return not form if isinstance(form, bool) else Not(form)
+        if isinstance(node, FieldTest):
+            return self._form_of_line(node, frame, given)
+        if isinstance(node, And):
+            beside = _with_lines(given, node.children)
+            return _joined(And, (self._form(child, frame, fold, beside) for child in node.children))
+        return _joined(Or, (self._form(child, frame, fold, given) for child in node.children))
+
+    def _form_of_line(self, test: FieldTest, frame: Frame, given: _Given) -> Form:
+        spec = None if test.field is None else frame.slot(test.field)
+        values = [value for value in test.values if spec is None or self._is_holdable(value, spec)]
+        if test.all and len(values) < len(test.values):
+            return test.negated
+        beside = [line for line in given.get(test.field or "", ()) if line is not test]
+        if not test.negated and not test.all:
+            values = [value for value in values if not any(_contradicts_line(value, line) for line in beside)]
+        if not values:
+            return test.negated
+        kept = tuple(_without_implied(values, weakest=not test.all))
+        return test._replace(modifiers=(), values=kept, all=test.all and len(kept) > 1)
+
+    def _is_holdable(self, value: Value, spec: FieldSpec) -> bool:
+        """Whether the field can hold any text that the value accepts."""
+        key = (id(value), id(spec))
+        known = self._held.get(key)
+        if known is None:
+            known = self._held[key] = (value, spec, _is_holdable(value, spec))
+        return known[2]
+
+
+def _is_holdable(value: Value, spec: FieldSpec) -> bool:
+    rng = random.Random(0)
+    return any(
+        not isinstance(need.pattern, Text) or solve([need], (), spec, rng, "", attempts=_ATTEMPTS) is not None
+        for need in needs_of(value)
+    )
+
+
+def _with_lines(given: _Given, children: Iterable[Node]) -> _Given:
+    """What must hold beside the children of a conjunction: the lines among them, too."""
+    found = dict(given)
+    for child in children:
+        while isinstance(child, Selection):
+            child = child.child
+        if isinstance(child, And):
+            found = dict(_with_lines(found, child.children))
+        elif isinstance(child, FieldTest) and child.field is not None and not child.negated:
+            found[child.field] = (*found.get(child.field, ()), child)
+    return found
+
+
+def _joined(kind: type[And] | type[Or], forms: Iterable[Form]) -> Form:
+    decided = kind is Or
+    children: list[Node] = []
+    for form in forms:
+        if isinstance(form, bool):
+            if form is decided:
+                return decided
+        elif isinstance(form, kind):
+            children.extend(each for each in form.children if each not in children)
+        elif form not in children:
+            children.append(form)
+    children = _without_implied_lines(children, weakest=decided)
+    if not children:
+        return not decided
+    return children[0] if len(children) == 1 else kind(tuple(children))
+
+
+def _without_implied_lines(nodes: list[Node], weakest: bool) -> list[Node]:
+    """The nodes without superfluous lines: of a disjunction those that imply another, else those implied."""
+    lines = [node for node in nodes if isinstance(node, FieldTest) and not node.negated]
+    dropped: set[int] = set()
+    for line in lines:
+        others = [other for other in lines if other is not line and other.field == line.field]
+        left = [other for other in others if id(other) not in dropped]
+        if any(_line_implies(line, other) if weakest else _line_implies(other, line) for other in left):
+            dropped.add(id(line))
+    return [node for node in nodes if id(node) not in dropped]
+
+
+def _line_implies(one: FieldTest, other: FieldTest) -> bool:
+    """Whether a line's truth implies that of another of its field."""
+    if other.all:
+        return all(any(_implies(v, w) for v in one.values) for w in other.values) if one.all else False
+    if one.all:
+        return any(_implies(v, w) for v in one.values for w in other.values)
+    return all(any(_implies(v, w) for w in other.values) for v in one.values)
+
+
+def _without_implied(values: Sequence[Value], *, weakest: bool) -> list[Value]:
+    """A list without superfluous values: of alternatives those that imply another, else those implied."""
+    kept: list[Value] = list(values)
+    for value in values:
+        others = [other for other in kept if other is not value]
+        if any(_implies(value, other) if weakest else _implies(other, value) for other in others):
+            kept = others
+    return kept
+
+
+def _implies(one: Value, other: Value) -> bool:
+    return all(any(_pattern_implies(p, q) for q in other.alternatives) for p in one.alternatives)
+
+
+def _pattern_implies(one: Pattern, other: Pattern) -> bool:
+    """Whether every text that a pattern accepts is one that another accepts."""
+    if one == other:
+        return True
+    if not isinstance(one, Text) or not isinstance(other, Text) or one.cased != other.cased:
+        return False
+    if one.op == "equals":
+        return _accepts(other, one.text)
+    if other.op == "contains":
+        return other.text in one.text
+    return one.op == other.op and _accepts(other, one.text)
+
+
+def _accepts(pattern: Text, text: str) -> bool:
+    if pattern.op == "contains":
+        return pattern.text in text
+    if pattern.op == "equals":
+        return text == pattern.text
+    return text.startswith(pattern.text) if pattern.op == "startswith" else text.endswith(pattern.text)
+
+
+def _contradicts_line(value: Value, line: FieldTest) -> bool:
+    """Whether a value and a line of the same field cannot both hold."""
+    against = [all(_contradicts(p, q) for p in value.alternatives for q in v.alternatives) for v in line.values]
+    return any(against) if line.all else all(against)
+
+
+def _contradicts(one: Pattern, other: Pattern) -> bool:
+    if not isinstance(one, Text) or not isinstance(other, Text) or one.cased != other.cased:
+        return False
+    if one.op == "equals":
+        return not _accepts(other, one.text)
+    if other.op == "equals":
+        return not _accepts(one, other.text)
+    if one.op != other.op or one.op == "contains":
+        return False
+    shorter, longer = sorted((one, other), key=lambda text: len(text.text))
+    return not _accepts(shorter, longer.text)
