@@ -10,6 +10,7 @@ import yaml
 from sigma_env.events.volatile import volatile_fields
 from sigma_env.simulation.schema import FieldKind, FieldSpec, FieldType
 from sigma_env.simulation.schemas.errors import SchemaError
+from sigma_env.simulation.schemas.plausible import rendered
 
 DATA: Final = Path(__file__).parent.parent.parent / "_data" / "schemas"
 
@@ -63,22 +64,24 @@ def field_spec(
         seen: realistic texts that its schema knows, from logs or its author.
     """
     plain = "Data" if name is None else name.replace(" ", "")
-    table = _kinds()
-    everywhere = table.in_event.get((channel.lower(), _ANY_EVENT), {})
-    here = table.in_event.get((channel.lower(), event_id), {}).get(plain) or everywhere.get(plain)
-    kind: FieldKind | None = None
-    choices = table.enums.get(plain, ())
-    if isinstance(here, tuple):
-        choices = here
-    elif here is not None:
-        kind, choices = here, ()
-    elif field_type == "boolean":
-        choices = _BOOLEANS
-    if choices:
-        kind = FieldKind.ENUM
-    elif kind is None:
-        kind = table.kinds.get(plain) or _BY_TYPE.get(field_type, FieldKind.NUMBER)
+    kind, choices = _kind(channel, event_id, plain, field_type)
     volatile = kind is not FieldKind.ENUM and plain in volatile_fields(channel)
     if not choices and not volatile:
-        choices = table.examples.get(plain) or seen
+        # Another event may have a field of this name with another type.
+        spec = FieldSpec(name, field_type, kind)
+        choices = seen or tuple(text for text in _kinds().examples.get(plain, ()) if rendered(spec, text) == text)
     return FieldSpec(name, field_type, kind, choices, volatile)
+
+
+def _kind(channel: str, event_id: int, name: str, field_type: FieldType) -> tuple[FieldKind, tuple[str, ...]]:
+    """What a field holds; of an ENUM, also every text that it can be."""
+    table = _kinds()
+    for event in (event_id, _ANY_EVENT):
+        here = table.in_event.get((channel.lower(), event), {}).get(name)
+        if here is not None:
+            return (FieldKind.ENUM, here) if isinstance(here, tuple) else (here, ())
+    if field_type == "boolean":
+        return FieldKind.ENUM, _BOOLEANS
+    if name in table.enums:
+        return FieldKind.ENUM, table.enums[name]
+    return table.kinds.get(name) or _BY_TYPE.get(field_type, FieldKind.NUMBER), ()

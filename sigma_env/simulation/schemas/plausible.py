@@ -14,8 +14,8 @@ from uuid import UUID
 from sigma_env.simulation.schema import FieldKind, FieldSpec, FieldType
 
 PSEUDO_PROCESSES: Final = frozenset(
-    ["System", "System Idle Process", "Idle", "Registry", "MemCompression", "Memory Compression", "Secure System"]
-    + ["vmmem", "vmmemWSL", "<unknown process>", "<unknown>", "Unknown", "UNKNOWN"]
+    """System|System Idle Process|Idle|Registry|MemCompression|Memory Compression|Secure System|vmmem|vmmemWSL
+    |<unknown process>|<unknown>|Unknown|UNKNOWN""".replace("\n    ", "").split("|")
 )
 """What Windows and Sysmon write instead of an image's path."""
 
