@@ -18,6 +18,7 @@ from sigma_env.simulation.requests.errors import RequestError
 from sigma_env.simulation.requests.length import fits
 from sigma_env.simulation.requests.outages import break_source
 from sigma_env.simulation.requests.outline import Outline, lines_in, outline_of
+from sigma_env.simulation.requests.remarks import correctable
 
 
 def full_plan(rule: Rule) -> Plan:
@@ -55,6 +56,8 @@ def make_plan(rule: Rule, seed: int, scenario: Scenario = "default") -> Plan:
         outage = break_source(cut, rng)
         if outage is None:
             scenario = "default"
+    elif scenario == "wrong_detail" and not correctable(cut):
+        scenario = "default"
     return _plan(rule, outline, choice, cut, scenario, outage)
 
 

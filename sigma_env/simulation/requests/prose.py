@@ -174,24 +174,22 @@ class FactWriter:
 
     def _fact(self, fact: Fact, *, negative: bool = False) -> str:
         """A fact, or its opposite, as a clause of a sentence."""
-        noun = self._noun(fact)
-        values = self._values(fact)
-        head = f"{self.field(fact.field)} {self._operation(fact, negative=negative)}"
+        noun, values = self._noun(fact), self._values(fact)
+        field, operation = self.field(fact.field), self._operation(fact, negative=negative)
         if not values:
-            return head
+            return f"{field} {operation}"
+        last = "and" if fact.all else "or"
         if noun:
             number = "the" if len(values) == 1 else "all of the" if fact.all else "any of the"
-            head += f" {number} {noun}{'s' if len(values) > 1 else ''}"
-        last = "and" if fact.all else "or"
-        if len(values) == 1:
-            listed = values[0]
+            operation += f" {number} {noun}{'s' if len(values) > 1 else ''}"
+        elif len(values) == 2 and fact.how.operation == "equals" and not fact.all:
+            operation, last = ("is neither", "nor") if negative else ("is either", "or")
         elif len(values) == 2:
-            word = "" if noun else "both " if fact.all else "either "
-            listed = f"{word}{values[0]} {last} {values[1]}"
-        else:
-            word = "all of " if fact.all else "one of " if fact.how.operation == "equals" else "any of "
-            listed = f"{'' if noun else word}{', '.join(values[:-1])} {last} {values[-1]}"
-        return f"{head} {listed}{self._notes(fact)}"
+            operation += " both" if fact.all else " either"
+        elif len(values) > 2:
+            operation += " all of" if fact.all else " one of" if fact.how.operation == "equals" else " any of"
+        listed = values[0] if len(values) == 1 else f"{', '.join(values[:-1])} {last} {values[-1]}"
+        return f"{field} {operation} {listed}{self._notes(fact)}"
 
     def _long_fact(self, fact: Fact, depth: int) -> list[str]:
         """A fact with a list of its texts below."""
@@ -271,6 +269,8 @@ def _texts_of(clause: Clause) -> tuple[str, ...]:
 
 def quoted(text: str, preferred: int) -> str:
     """The text verbatim between marks that it does not hold itself; `preferred` is a position in QUOTES."""
+    if not text:
+        return '""'  # two backticks would begin a fence
     for opening, closing in (QUOTES[preferred], *QUOTES):
         if opening not in text and closing not in text:
             return f"{opening}{text}{closing}"

@@ -4,12 +4,15 @@ import random
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
+from sigma_env.sigma.rule import Rule
 from sigma_env.simulation.plan import Plan
 from sigma_env.simulation.requests.clauses import Clause, Fact, Joint, clause_of
 from sigma_env.simulation.requests.prose import FactWriter
 from sigma_env.simulation.requests.voices import commons
 
 _MOST_VAGUE: Final = 3
+_LONGEST_MISTAKE: Final = 100
+_FEWEST_LETTERS: Final = 4
 _LETTERS: Final = "abcdefghijklmnopqrstuvwxyz"
 
 
@@ -20,7 +23,7 @@ def notes_on(plan: Plan, writer: FactWriter, rng: random.Random) -> list[str]:
     if plan.scenario == "wrong_detail":
         said += _wrong_detail(plan, writer, notes, rng)
     if plan.outage is not None:
-        said += [rng.choice(notes["channel_lost"]).format(channel=name) for name in plan.outage.channels]
+        said += [rng.choice(notes["channel_lost"]).format(channel=writer.quoted(name)) for name in plan.outage.channels]
         said += [rng.choice(notes["field_lost"]).format(field=writer.field(name)) for name in plan.outage.blank_fields]
     return [sentence[0].upper() + sentence[1:] for sentence in said]
 
@@ -52,12 +55,7 @@ def _name(place: str) -> str:
 
 def _wrong_detail(plan: Plan, writer: FactWriter, notes: Mapping[str, Sequence[str]], rng: random.Random) -> list[str]:
     """A wrong text beside a right one, marked as wrong."""
-    texts = [
-        text for fact in facts_in(clause_of(plan.cut.condition)) for text in fact.texts if is_correctable(fact, text)
-    ]
-    if not texts:
-        return []
-    right = rng.choice(texts)
+    right = rng.choice(correctable(plan.cut))
     known = {part.text.lower() for part in plan.parts}
     wrong = next((text for text in _misspelt(right, rng) if text.lower() not in known), None)
     if wrong is None:
@@ -68,9 +66,15 @@ def _wrong_detail(plan: Plan, writer: FactWriter, notes: Mapping[str, Sequence[s
     return [sentence.format(wrong=writer.quoted(wrong), right=writer.quoted(right), person=person)]
 
 
-def is_correctable(fact: Fact, text: str) -> bool:
-    """Whether a text is one in which people make mistakes: a name of at least four letters."""
-    return fact.how.operation in ("equals", "startswith", "endswith", "contains") and sum(map(str.isalpha, text)) >= 4
+def correctable(rule: Rule) -> list[str]:
+    """Texts of a rule in which people make mistakes: names of at least four letters, no longer than a line."""
+    return [
+        text
+        for fact in facts_in(clause_of(rule.condition))
+        if fact.how.operation in ("equals", "startswith", "endswith", "contains")
+        for text in fact.texts
+        if len(text) <= _LONGEST_MISTAKE and sum(map(str.isalpha, text)) >= _FEWEST_LETTERS
+    ]
 
 
 def facts_in(clause: Clause) -> Iterator[Fact]:
@@ -91,3 +95,4 @@ def _misspelt(text: str, rng: random.Random) -> Iterator[str]:
         if at + 1 in letters and text[at].lower() != text[at + 1].lower():
             yield text[:at] + text[at + 1] + text[at] + text[at + 2 :]
         yield text[:at] + text[at] * 2 + text[at + 1 :]
+    yield f"{text}{text[-1]}"

@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Final, NamedTuple
 
-from sigma_env.sigma.rule import Meta
+from sigma_env.sigma.rule import LogSource, Meta
+from sigma_env.sigma.taxonomy import SYSMON, select
 from sigma_env.sigma.tree import fields_of
 from sigma_env.simulation.plan import MAX_REQUEST, Outage, Part, Plan
 from sigma_env.simulation.requests.check import faults, told_too_much
@@ -79,7 +80,7 @@ def write_request(
     pieces = {
         "facts": facts,
         "notes": " ".join(notes_on(plan, writer, rng)),
-        "profile": _profile(profile, rng),
+        "profile": _profile(profile, plan.rule.logsource, rng),
         "opening": fill(rng.choice(speaker.pieces["opening"])),
         "topic": _topic(plan, speaker, rng),
         "chatter": " ".join(fill(line) for line in _remarks(speaker, rng)),
@@ -110,9 +111,13 @@ class _Filler:
         return text.format_map(self._values)
 
 
-def _profile(profile: str, rng: random.Random) -> str:
+def _profile(profile: str, logsource: LogSource, rng: random.Random) -> str:
     sentences = commons().profiles.get(profile)
-    return rng.choice(sentences) if sentences else profile
+    if sentences is None:
+        return profile
+    # A host without Sysmon has none of Sysmon's events: the request would contradict itself.
+    is_impossible = profile == "security" and {target.channel for target in select(logsource).targets} == {SYSMON}
+    return "" if is_impossible else rng.choice(sentences)
 
 
 def _topic(plan: Plan, speaker: Voice, rng: random.Random) -> str:
