@@ -33,7 +33,6 @@ _SCRIPT_LINES = (
     "Write-Output $items.Count",
 )
 _BASE64_RUN = re.compile(r"[A-Za-z0-9+/]{10,}")
-_BASE64_MARKS = frozenset("0123456789+/")
 
 
 def program_of(command_line: str) -> str:

@@ -1,15 +1,17 @@
 """Required patterns as pieces of text to be put together: how it begins, what stands in it, how it ends."""
 
 import random
-import re
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
-from sigma_env.sigma.rule import AnyText, Cidr, Compare, Exists, FieldRef, Glob, Regex, Text, Wildcard
+from sigma_env.sigma.rule import Cidr, Compare, Exists, Glob, Null, Regex, Text, TextOp, Wildcard
 from sigma_env.simulation.values.filler import between, character
 from sigma_env.simulation.values.literal import Need, cut_like
 from sigma_env.simulation.values.regex_text import write_text
+
+Place = Literal["whole", "head", "tail", "inner"]
+_PLACES: dict[TextOp, Place] = {"equals": "whole", "startswith": "head", "endswith": "tail", "contains": "inner"}
 
 
 class Goal(NamedTuple):
@@ -46,53 +48,46 @@ def _fixed_goal(require: tuple[Need, ...]) -> Goal | None:
     """The goal if no pattern leaves anything open inside."""
     if any(isinstance(need.pattern, Glob | Regex) for need in require):
         return None
-    return _goal(require, random.Random(0))
+    return _goal(require, None)
 
 
-def _goal(require: Sequence[Need], rng: random.Random) -> Goal | None:
-    whole: str | None = None
-    heads: list[str] = []
-    tails: list[str] = []
-    inner: list[str] = []
+def _goal(require: Sequence[Need], rng: random.Random | None) -> Goal | None:
+    """The same; without `rng` only for patterns that leave nothing open."""
+    found: dict[Place, list[str]] = {"whole": [], "head": [], "tail": [], "inner": []}
     networks: list[str] = []
     bounds: list[Compare] = []
-    for pattern, written in require:
-        match pattern:
-            case Text("equals", _):
-                whole = written
-            case Text("startswith", _):
-                heads.append(written)
-            case Text("endswith", _):
-                tails.append(written)
-            case Text():
-                inner.append(written)
-            case Glob():
-                begins, ends, text = _filled(cut_like(pattern, written), rng)
-                if begins and ends:
-                    whole = text
-                else:
-                    (heads if begins else tails if ends else inner).append(text)
-            case Regex():
-                found = write_text(pattern, rng)
-                if found is None:
-                    return None
-                if found.begins and found.ends:
-                    whole = found.text
-                else:
-                    (heads if found.begins else tails if found.ends else inner).append(found.text)
-            case Cidr(network):
-                networks.append(network)
-            case Compare():
-                bounds.append(pattern)
-            case AnyText() | FieldRef():
-                pass
-            case Exists(present):
-                if not present:
-                    return None
-            case _:
+    for need in require:
+        pattern = need.pattern
+        if isinstance(pattern, Cidr):
+            networks.append(pattern.network)
+        elif isinstance(pattern, Compare):
+            bounds.append(pattern)
+        elif isinstance(pattern, Null) or (isinstance(pattern, Exists) and not pattern.present):
+            return None
+        elif isinstance(pattern, Text | Glob | Regex):
+            piece = _piece(need, rng)
+            if piece is None:
                 return None
-    head, tail = max(heads, key=len, default=""), max(tails, key=len, default="")
-    return Goal(whole, head, tail, _needed(inner, head, tail), tuple(networks), tuple(bounds))
+            found[piece[0]].append(piece[1])
+    head, tail = max(found["head"], key=len, default=""), max(found["tail"], key=len, default="")
+    whole = found["whole"][-1] if found["whole"] else None
+    return Goal(whole, head, tail, _needed(found["inner"], head, tail), tuple(networks), tuple(bounds))
+
+
+def _piece(need: Need, rng: random.Random | None) -> tuple[Place, str] | None:
+    """What a pattern about words asks for, and where it must stand; None if no text was found."""
+    pattern, written = need
+    if isinstance(pattern, Text):
+        return _PLACES[pattern.op], written
+    if rng is None:
+        return None
+    if isinstance(pattern, Glob):
+        begins, ends, text = _filled(cut_like(pattern, written), rng)
+    elif isinstance(pattern, Regex) and (found := write_text(pattern, rng)) is not None:
+        text, begins, ends = found
+    else:
+        return None
+    return ("whole" if begins and ends else "head" if begins else "tail" if ends else "inner"), text
 
 
 def _needed(inner: Sequence[str], head: str, tail: str) -> tuple[str, ...]:
@@ -127,9 +122,6 @@ def _filled(parts: Sequence[object], rng: random.Random) -> tuple[bool, bool, st
         elif 0 < at < len(parts) - 1:
             text += between(text, after, rng)
     return begins, ends, text
-
-
-_DIGITS = re.compile(r"[0-9]+")
 
 
 def in_text(piece: str, lower: str) -> bool:

@@ -135,11 +135,6 @@ def cut_like(pattern: Glob, written: str) -> tuple[object, ...]:
     return tuple(parts)
 
 
-def is_about_text(pattern: Pattern) -> bool:
-    """Whether a pattern is about one value, so that a text alone can satisfy it."""
-    return not isinstance(pattern, Null | Exists | FieldRef)
-
-
 def satisfies(text: str, require: Sequence[Need], forbid: Sequence[Pattern]) -> bool:
     """Whether a text is accepted by every required pattern and by no forbidden one.
 

@@ -303,8 +303,3 @@ def _beyond(pattern: Compare, text: str, spec: FieldSpec, rng: random.Random) ->
         number = edge - step if down else edge + step
         if number >= 0 or spec.type == "int32":
             yield hex(number) if hexadecimal and number >= 0 else str(number)
-
-
-def is_missed(text: str, need: Need) -> bool:
-    """Whether a text does not satisfy a need."""
-    return not accepts(need.pattern, text, text.lower())

@@ -51,7 +51,7 @@ _DOMAIN_SIBLINGS: Final = ("net", "org", "com", "info", "biz")
 _CAMEL: Final = re.compile(r"(?<=[a-z])[A-Z][a-z]+$")
 _CAMEL_ENDS: Final = (
     "Name", "Type", "Path", "Value", "List", "Item", "Data", "Info", "Log", "State", "Mode", "Level", "Service",
-    "Server", "Client", "Host", "User", "Policy", "Settings", "File", "Folder", "String", "Task", "Event", "Key", "Count",
+    "Server", "Client", "Host", "User", "Policy", "Settings", "File", "Folder", "String", "Task", "Event", "Key",
 )  # fmt: skip
 _DRIVES: Final = ("D", "E", "F")
 _ENDINGS: Final = ("er", "ing", "ed", "list", "log", "info", "set", "ex", "al", "or", "ion", "able", "s", "mon")

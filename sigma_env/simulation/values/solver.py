@@ -24,8 +24,8 @@ from sigma_env.simulation.values.paths import build_path
 
 ATTEMPTS = 24
 """How often another text is tried before a field is given up."""
-_CHEAP_ATTEMPTS = 8
-"""The same where nothing is random enough to change much."""
+_ODD_ATTEMPTS = 8
+"""From here on unlikely texts are tried too, such as another drive."""
 
 _PATHS = frozenset({FieldKind.IMAGE, FieldKind.FILE, FieldKind.DIRECTORY})
 _NUMBER = re.compile(r"0x[0-9a-fA-F]+|[0-9]+")
@@ -59,30 +59,30 @@ def solve(
     """
     if satisfies(natural, require, forbid) and cannot_hold(spec, natural) is None:
         return natural
-    varied = False
+    if spec.kind is FieldKind.ENUM:
+        return _choice(require, forbid, spec, rng)
     for attempt in range(attempts):
         goal = goal_of(require, rng)
-        if goal is None:
+        if goal is None or (attempt == 1 and _is_hopeless(goal, require, forbid)):
             return None
-        if goal.whole is not None:
-            varied = varied or _is_open(require)
-            if attempt and not varied:
-                return None
-            text = goal.whole
-        else:
-            text = build(goal, spec, natural, rng, attempt)
-        if attempt >= _CHEAP_ATTEMPTS and attempt % 3 == 0:
-            text = text.replace("C:\\", "D:\\")  # a filter may name the drive
-        text = rendered(spec, text) or text
+        text = _tried(goal, spec, natural, rng, attempt)
         if satisfies(text, require, forbid) and cannot_hold(spec, text) is None:
             return text
-        if attempt == 0 and _contradict(require, forbid):
-            return None
-        if attempt == _CHEAP_ATTEMPTS and goal.whole is None and not _is_open(require):
-            found = _choice(require, forbid, spec, rng)
-            if found is not None:
-                return found
-    return None
+    return _choice(require, forbid, spec, rng)
+
+
+def _tried(goal: Goal, spec: FieldSpec, natural: str, rng: random.Random, attempt: int) -> str:
+    """The text of one attempt, in the form in which the field shows it."""
+    text = build(goal, spec, natural, rng, attempt) if goal.whole is None else goal.whole
+    if attempt >= _ODD_ATTEMPTS and attempt % 3 == 0:
+        text = text.replace("C:\\", "D:\\")  # a filter may name the drive
+    return rendered(spec, text) or text
+
+
+def _is_hopeless(goal: Goal, require: Sequence[Need], forbid: Sequence[Pattern]) -> bool:
+    """Whether no other attempt can do better: the text is given, or contradicts itself."""
+    is_open = any(isinstance(need.pattern, Glob | Regex) for need in require)
+    return (goal.whole is not None and not is_open) or _contradict(require, forbid)
 
 
 def _contradict(require: Sequence[Need], forbid: Sequence[Pattern]) -> bool:
@@ -102,12 +102,8 @@ def _contradict(require: Sequence[Need], forbid: Sequence[Pattern]) -> bool:
     return False
 
 
-def _is_open(require: Sequence[Need]) -> bool:
-    """Whether a pattern leaves anything open inside of it."""
-    return any(isinstance(need.pattern, Glob | Regex) for need in require)
-
-
 def _choice(require: Sequence[Need], forbid: Sequence[Pattern], spec: FieldSpec, rng: random.Random) -> str | None:
+    """One of the field's own examples that will do."""
     usable = [text for text in spec.choices if satisfies(text, require, forbid) and cannot_hold(spec, text) is None]
     return rng.choice(usable) if usable else None
 
