@@ -6,21 +6,9 @@ from typing import Final
 from sigma_env.sigma.rule import Meta, Regex, Rule, Value
 from sigma_env.sigma.text import parse_text
 from sigma_env.sigma.tree import field_tests
-from sigma_env.tasks.task import MAX_REQUEST
+from sigma_env.simulation.plan import MAX_REQUEST
+from sigma_env.simulation.requests.topic import cleaned
 
-_FENCED: Final = re.compile(r"^[ \t]*(```|~~~).*?(?:^[ \t]*\1[^\n]*$|\Z)", re.MULTILINE | re.DOTALL)
-_LINK: Final = re.compile(r"\[([^\]\n]*)\]\(\s*[a-z]+://[^)\s]*\s*\)", re.IGNORECASE)
-_URL: Final = re.compile(r"[(<\[]?\b(?:https?|ftp|hxxps?)://[^\s)>\]]+[)>\]]?", re.IGNORECASE)
-_RULE_LINE: Final = re.compile(
-    r"^[ \t]*-?[ \t]*(?:logsource|detection|condition|timeframe|selection\w*|filter\w*|keywords)[ \t]*:.*$"
-    r"|^[ \t]*-?[ \t]*\w+(?:\|\w+)+[ \t]*:.*$",
-    re.MULTILINE,
-)
-_REFERENCES: Final = re.compile(
-    r"^[ \t]*(?:references?|links?|see also|sources?)[ \t]*:?[ \t]*$", re.MULTILINE | re.IGNORECASE
-)
-_SPACES: Final = re.compile(r"[ \t]+")
-_BLANK_LINES: Final = re.compile(r"\n{3,}")
 _EDGES: Final = "\\/*?.\"' \t-"
 
 
@@ -30,20 +18,11 @@ def request_of(meta: Meta) -> str:
     Returns:
         At most MAX_REQUEST characters; "" if the rule says nothing about itself.
     """
-    paragraphs = [_prose(meta.title), _prose(meta.description or "")]
+    paragraphs = [cleaned(meta.title), cleaned(meta.description or "")]
     text = "\n\n".join(paragraph for paragraph in paragraphs if paragraph)
     if len(text) <= MAX_REQUEST:
         return text
     return text[: MAX_REQUEST - 1].rsplit(maxsplit=1)[0] + "…"
-
-
-def _prose(text: str) -> str:
-    text = text.replace("\r\n", "\n")
-    for noise in (_FENCED, _RULE_LINE, _REFERENCES):
-        text = noise.sub("", text)
-    text = _URL.sub("", _LINK.sub(r"\1", text))
-    lines = (_SPACES.sub(" ", line).strip() for line in text.split("\n"))
-    return _BLANK_LINES.sub("\n\n", "\n".join(lines)).strip()
 
 
 def coverage(request: str, rule: Rule) -> float:

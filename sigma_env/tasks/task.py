@@ -7,9 +7,9 @@ import orjson
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from sigma_env.events.ref import EventRef
+from sigma_env.simulation.plan import MAX_REQUEST
 
 Split = Literal["train", "validation", "test"]
-MAX_REQUEST = 4_000
 
 
 class Task(BaseModel):

@@ -3,8 +3,8 @@ import yaml
 
 from sigma_env.sigma.parser import parse_rule
 from sigma_env.sigma.rule import Meta
+from sigma_env.simulation.plan import MAX_REQUEST
 from sigma_env.tasks.requests import coverage, request_of
-from sigma_env.tasks.task import MAX_REQUEST
 
 
 def test_a_request_is_title_and_description() -> None:

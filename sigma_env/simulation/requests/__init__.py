@@ -1,5 +1,6 @@
 """What people ask for: the plan of a request, and the request in a persona's words."""
 
+from sigma_env.simulation.requests.abstain import detectable_twin, undetectable
 from sigma_env.simulation.requests.check import discloses, faults
 from sigma_env.simulation.requests.disclosure import full_plan, make_plan
 from sigma_env.simulation.requests.errors import RequestError
@@ -10,9 +11,11 @@ __all__ = [
     "PERSONAS",
     "Request",
     "RequestError",
+    "detectable_twin",
     "discloses",
     "faults",
     "full_plan",
     "make_plan",
+    "undetectable",
     "write_request",
 ]

@@ -55,10 +55,15 @@ def _fields(target: Target, rule: Rule) -> frozenset[str]:
     return found
 
 
-def _spare_fields(rule: Rule) -> list[str]:
+def known_fields(rule: Rule) -> list[str]:
+    """Fields of the rule's events that lossy collectors lose, as far as the events are known."""
     known = frozenset().union(*(_fields(target, rule) for target in select(rule.logsource).targets))
-    free = known - fields_in(rule.condition)
-    return [name for name in _OFTEN_EMPTY if name in free]
+    return [name for name in _OFTEN_EMPTY if name in known]
+
+
+def _spare_fields(rule: Rule) -> list[str]:
+    named = fields_in(rule.condition)
+    return [name for name in known_fields(rule) if name not in named]
 
 
 def _alternative_fields(node: Node) -> list[str]:
