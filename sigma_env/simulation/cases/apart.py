@@ -16,9 +16,10 @@ from sigma_env.simulation.sloppy import UNGATED, Sloppy, mutants, shortcuts
 
 _TOO_LIKE: Final = {True: 0.88, False: 0.78}
 """IoU above which more events are made: of mutants, which have to stay below 0.9, and of shortcuts."""
-_MOST_POSITIVES: Final = 30
 _TRIES: Final = 3
 _MOST_EVENTS: Final = 8
+_PASSES: Final = 3
+_MOST_POSITIVES: Final = 30
 
 
 class Alike(NamedTuple):
@@ -54,29 +55,41 @@ class Apart:
         Returns:
             Those that are still.
         """
-        alike: list[Alike] = []
         known = _Known([*(positive.work for positive in positives), *(miss.work for miss in misses)])
+        versions = [v for v in (*mutants(self._cut), *shortcuts(self._cut)) if v.kind not in UNGATED]
         bases = tuple(positives)
-        for version in (*mutants(self._cut), *shortcuts(self._cut)):
-            if version.kind in UNGATED:
-                continue
-            condition = version.rule.condition
-            overlap = known.iou(condition, self._rule.condition)
-            if overlap <= _limit(version):
-                continue
-            if self._sameness.same(condition, self._cut.condition):
-                alike.append(Alike(version, overlap, True))
-                continue
-            wanted = known.lacking(condition, self._rule.condition, _limit(version))
-            made = list(self._separating(version, wanted, bases, rng))
-            room = _MOST_POSITIVES - len(positives)
-            more = [event for event in made if isinstance(event, Positive)][:room]
-            positives += more
-            misses += [event for event in made if isinstance(event, Miss)]
-            known.add([event.work for event in made if isinstance(event, Miss) or event in more])
-            if len(made) < wanted:
-                alike.append(Alike(version, known.iou(condition, self._rule.condition), False))
-        return alike
+        proven: set[int] = set()
+        hopeless: set[int] = set()
+        for _ in range(_PASSES):  # what tells one version apart may make another one more alike
+            changed = False
+            for number, version in enumerate(versions):
+                if number in proven or number in hopeless:
+                    continue
+                condition = version.rule.condition
+                if known.iou(condition, self._rule.condition) <= _limit(version):
+                    continue
+                if self._sameness.same(condition, self._cut.condition):
+                    proven.add(number)
+                    continue
+                wanted = known.lacking(condition, self._rule.condition, _limit(version))
+                made = list(self._separating(version, wanted, bases, rng))
+                if not made:
+                    hopeless.add(number)
+                changed |= bool(made)
+                room = _MOST_POSITIVES - len(positives)
+                more = [event for event in made if isinstance(event, Positive)][:room]
+                others = [event for event in made if isinstance(event, Miss)]
+                known.add([event.work for event in more] + [event.work for event in others])
+                positives += more
+                misses += others
+            if not changed:
+                break
+        overlaps = [known.iou(version.rule.condition, self._rule.condition) for version in versions]
+        return [
+            Alike(version, overlap, number in proven)
+            for number, (version, overlap) in enumerate(zip(versions, overlaps, strict=True))
+            if overlap > _limit(version)
+        ]
 
     def _separating(
         self, version: Sloppy, wanted: int, bases: Sequence[Positive], rng: random.Random

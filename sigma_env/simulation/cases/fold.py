@@ -3,8 +3,9 @@
 from collections.abc import Iterable
 
 from sigma_env.engines.evaluator import value_holds
-from sigma_env.sigma.rule import And, Exists, FieldRef, FieldTest, Node, Not, Null, Pattern, Selection
+from sigma_env.sigma.rule import And, Exists, FieldRef, FieldTest, Node, Not, Null, Pattern, Selection, Value
 from sigma_env.simulation.cases.frame import Frame
+from sigma_env.simulation.schema import FieldKind
 
 
 class Folds:
@@ -47,34 +48,34 @@ class Fold:
         return _all(truths) if isinstance(node, And) else _any(truths)
 
     def _of_line(self, test: FieldTest) -> bool | None:
-        if test.field is None:
-            return None
-        spec = self._frame.slot(test.field)
-        if spec is not None:
-            texts: tuple[str, ...] | None = None
-        elif self._frame.is_lacking(test.field):
-            texts = ()
-        else:
-            fixed = self._frame.fixed.get(test.field)
-            if fixed is None:
-                return None
-            texts = (fixed,)
-        truths = (_any([_pattern_on(p, texts, self._frame) for p in value.alternatives]) for value in test.values)
+        truths = (self.of_value(test.field, value) for value in test.values)
         found = _all(truths) if test.all else _any(truths)
         return found if found is None else found != test.negated
 
+    def of_value(self, field: str | None, value: Value) -> bool | None:
+        """The truth of one written value of a line, as far as the kind decides it."""
+        if field is None:
+            return None
+        return _any([self._of_pattern(field, pattern) for pattern in value.alternatives])
 
-def _pattern_on(pattern: Pattern, texts: tuple[str, ...] | None, frame: Frame) -> bool | None:
-    """The truth of a pattern on a field that lacks (()), that is known, or that is there with any text (None)."""
-    if isinstance(pattern, Null):
-        return texts == ()
-    if isinstance(pattern, Exists):
-        return pattern.present == (texts != ())
-    if isinstance(pattern, FieldRef):
-        return False if texts == () or frame.is_lacking(pattern.field) else None
-    if texts is None:
-        return None
-    return any(value_holds(pattern, text) for text in texts)
+    def _of_pattern(self, field: str, pattern: Pattern) -> bool | None:
+        lacking = self._frame.is_lacking(field)
+        if isinstance(pattern, Null):
+            return lacking
+        if isinstance(pattern, Exists):
+            return pattern.present != lacking
+        if isinstance(pattern, FieldRef):
+            return False if lacking or self._frame.is_lacking(pattern.field) else None
+        if lacking:
+            return False
+        spec = self._frame.slot(field)
+        if spec is None:
+            fixed = self._frame.fixed.get(field)
+            return None if fixed is None else value_holds(pattern, fixed)
+        if spec.kind is not FieldKind.ENUM:
+            return None
+        truths = {value_holds(pattern, choice) for choice in spec.choices}
+        return truths.pop() if len(truths) == 1 else None
 
 
 def _all(truths: Iterable[bool | None]) -> bool | None:

@@ -65,7 +65,7 @@ class _Run:
         conditions = [cut.condition] if cut.condition is rule.condition else [cut.condition, rule.condition]
         self._stage = Stage(rule, conditions, schemas, folds)
         self._positives = PositiveMaker(rule, cut, self._stage, folds, meeting, company)
-        self._misses = MissMaker(rule, cut, self._stage, meeting, company)
+        self._misses = MissMaker(rule, cut, self._stage, folds, meeting, company)
         self._apart = Apart(rule, cut, Sameness(self._stage.frames, folds), self._misses)
 
     def cases(self, visible: int) -> Cases:

@@ -14,7 +14,6 @@ from sigma_env.sigma.rule import And, Exists, FieldRef, FieldTest, Node, Not, Nu
 from sigma_env.simulation.cases.fold import Folds
 from sigma_env.simulation.cases.frame import Frame, put, slot_name
 from sigma_env.simulation.cases.lines import Lines
-from sigma_env.simulation.cases.usage import Choice, Usage
 from sigma_env.simulation.cases.work import Demand, Work, later_text
 from sigma_env.simulation.schema import FieldKind, FieldSpec
 from sigma_env.simulation.values import Need, misses, needs_of, solve
@@ -71,24 +70,21 @@ class Meeting:
         """Whether all goals are as wanted."""
         return all(self.holds(node, work) == truth for node, truth in goals)
 
-    def meet(self, goals: Sequence[Goal], work: Work, rng: random.Random, usage: Usage | None = None) -> bool:
+    def meet(self, goals: Sequence[Goal], work: Work, rng: random.Random) -> bool:
         """Changes an event until all goals are met.
 
         Args:
             goals: conditions.
             work: the event; changed, also where it fails.
             rng: chooses.
-            usage: if given, choices are made evenly by it.
 
         Returns:
             Whether they are met.
         """
-        attempt = _Attempt(self, work, rng, usage)
+        attempt = _Attempt(self, work, rng)
         for _ in range(_ROUNDS):
             unmet = [goal for goal in goals if self.holds(goal.node, work) != goal.truth]
             if not unmet:
-                if usage is not None:
-                    usage.count(attempt.choices)
                 return True
             if not all(attempt.force(node, truth) for node, truth in unmet):
                 return False
@@ -103,7 +99,7 @@ class Meeting:
             work: the event; changed.
             rng: chooses.
         """
-        return _Attempt(self, work, rng, None).give(test, chosen)
+        return _Attempt(self, work, rng).give(test, chosen)
 
     def truth(self, node: Node, work: Work) -> bool | None:
         """What the event's kind alone makes of a condition."""
@@ -117,9 +113,8 @@ class Meeting:
 class _Attempt:
     """Changes one event."""
 
-    def __init__(self, meeting: Meeting, work: Work, rng: random.Random, usage: Usage | None) -> None:
-        self._meeting, self._work, self._rng, self._usage = meeting, work, rng, usage
-        self.choices: list[Choice] = []
+    def __init__(self, meeting: Meeting, work: Work, rng: random.Random) -> None:
+        self._meeting, self._work, self._rng = meeting, work, rng
 
     def force(self, node: Node, truth: bool) -> bool:
         """Makes a node come out as wanted; what else that changes is not looked at."""
@@ -140,17 +135,14 @@ class _Attempt:
             at for at, child in enumerate(node.children) if self._meeting.truth(child, self._work) is not (not truth)
         ]
         before = self._work.copy() if len(possible) > 1 else None
-        for at in self._ordered(node, possible)[:_CHILDREN_TRIED]:
+        for at in self._shuffled(possible)[:_CHILDREN_TRIED]:
             if self.force(node.children[at], truth):
-                self.choices.append((id(node), at))
                 return True
             if before is not None:
                 self._work.become(before.copy())
         return False
 
-    def _ordered(self, node: Node, options: Sequence[int]) -> list[int]:
-        if self._usage is not None:
-            return self._usage.order(node, options, self._rng)
+    def _shuffled(self, options: Sequence[int]) -> list[int]:
         return self._rng.sample(options, len(options))
 
     def _force_line(self, test: FieldTest, truth: bool) -> bool:
@@ -164,11 +156,7 @@ class _Attempt:
         return self._deny(test, range(len(test.values)))
 
     def _one_value(self, test: FieldTest, change: Callable[[FieldTest, Sequence[int]], bool]) -> bool:
-        for at in self._ordered(test, range(len(test.values)))[:_VALUES_TRIED]:
-            if change(test, (at,)):
-                self.choices.append((id(test), at))
-                return True
-        return False
+        return any(change(test, (at,)) for at in self._shuffled(range(len(test.values)))[:_VALUES_TRIED])
 
     def give(self, test: FieldTest, chosen: Sequence[int]) -> bool:
         """Makes values of a line hold."""
@@ -256,18 +244,20 @@ class _Attempt:
         require = [demand.need for _, demand in demands.values() if demand.need is not None]
         forbid = [pattern for _, demand in demands.values() for pattern in demand.forbid]
         natural = self._natural(spec)
-        if forbid and satisfies(natural, require, ()):
-            broken = next((pattern for pattern in forbid if not satisfies(natural, (), (pattern,))), None)
-            if broken is not None:
-                found = self._missed(natural, Need(broken, plain_text(broken)), spec, require, forbid)
-                if found is not None:
-                    return found
+        origin = self._work.origin.get(slot_name(spec))
+        starts = (natural, origin) if isinstance(origin, str) and origin != natural else (natural,)
+        for start in starts if forbid else ():
+            found = self._missed(start, spec, require, forbid)
+            if found is not None:
+                return found
         return solve(require, forbid, spec, self._rng, natural)
 
-    def _missed(
-        self, text: str, need: Need, spec: FieldSpec, require: Sequence[Need], forbid: Sequence[Pattern]
-    ) -> str | None:
-        near = misses(text, need, spec, self._rng, forbid, require)
+    def _missed(self, text: str, spec: FieldSpec, require: Sequence[Need], forbid: Sequence[Pattern]) -> str | None:
+        """A text near one that satisfies all but what is forbidden."""
+        broken = next((pattern for pattern in forbid if not satisfies(text, (), (pattern,))), None)
+        if broken is None or not satisfies(text, require, ()):
+            return None
+        near = misses(text, Need(broken, plain_text(broken)), spec, self._rng, forbid, require)
         found = list(islice(near, self._rng.randrange(_NEAR_TEXTS) + 1))
         return found[-1] if found else None
 

@@ -5,12 +5,14 @@ from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
 from sigma_env.sigma.rule import Rule
+from sigma_env.simulation.cases.fold import Folds
 from sigma_env.simulation.cases.frame import Frame, slot_name
 from sigma_env.simulation.cases.meeting import Goal, Meeting
 from sigma_env.simulation.cases.parts import Part
 from sigma_env.simulation.cases.positives import Positive
 from sigma_env.simulation.cases.stage import Stage
 from sigma_env.simulation.cases.usage import Usage
+from sigma_env.simulation.cases.way import Planner, Way
 from sigma_env.simulation.cases.work import Work
 from sigma_env.simulation.draft import Role
 from sigma_env.simulation.world import Company, fill
@@ -43,14 +45,16 @@ class MissMaker:
         rule: the reference.
         cut: what of it is disclosed.
         stage: where its events take place.
+        folds: what the kinds of events decide.
         meeting: changes events.
         company: whose hosts they are on.
     """
 
-    def __init__(self, rule: Rule, cut: Rule, stage: Stage, meeting: Meeting, company: Company) -> None:
+    def __init__(self, rule: Rule, cut: Rule, stage: Stage, folds: Folds, meeting: Meeting, company: Company) -> None:
         self._rule, self._cut = rule, cut
-        self._stage, self._meeting, self._company = stage, meeting, company
+        self._stage, self._folds, self._meeting, self._company = stage, folds, meeting, company
         self._usage = Usage()
+        self._planners: dict[int, Planner] = {}
         self._seen: set[tuple[object, ...]] = set()
 
     def know(self, works: Sequence[Work]) -> None:
@@ -79,20 +83,38 @@ class MissMaker:
             base = bases[at]
             if part.host is not None and not self._meeting.holds(part.host, base.work):
                 continue
-            work = self.changed(base, goals, rng, self._usage)
+            way = self._way(part, base, rng)
+            work = self.changed(base, goals, rng, way)
+            choices = [(id(bases), at), *(() if way is None else way.choices)]
             if work is not None:
-                self._usage.count([(id(bases), at)])
+                self._usage.count(choices)
                 return Miss(work, part.role, part.title, base)
-            self._usage.fail([(id(bases), at)])
+            self._usage.fail(choices)
             return None
         return None
 
-    def changed(
-        self, base: Positive, goals: Sequence[Goal], rng: random.Random, usage: Usage | None = None
-    ) -> Work | None:
-        """An event like a positive but for what the goals ask for; None if none was found that is not known."""
+    def _way(self, part: Part, base: Positive, rng: random.Random) -> Way | None:
+        """How a filter is to exclude an event: its values and alternatives in turn."""
+        if not part.truth:
+            return None
+        planner = self._planners.get(id(part.node))
+        if planner is None:
+            planner = self._planners[id(part.node)] = Planner(part.node, self._usage, {})
+        return planner.next_way(self._folds.of(base.work.frame), rng)
+
+    def changed(self, base: Positive, goals: Sequence[Goal], rng: random.Random, way: Way | None = None) -> Work | None:
+        """An event like a positive but for what the goals ask for; None if none was found that is not known.
+
+        Args:
+            base: the positive.
+            goals: what the event has to meet.
+            rng: chooses.
+            way: lines that are to hold by these values.
+        """
         for work in self._starts(base, goals, rng):
-            if self._meeting.meet(goals, work, rng, usage) and self._is_new(work):
+            if way is not None and not all(self._meeting.give(*given, work, rng) for given in way.given):
+                continue
+            if self._meeting.meet(goals, work, rng) and self._is_new(work):
                 return work
         return None
 

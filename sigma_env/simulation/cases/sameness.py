@@ -11,7 +11,7 @@ from typing import Final
 
 from sigma_env.sigma.rule import And, FieldTest, Node, Not, Or, Pattern, Selection, Text, Value
 from sigma_env.simulation.cases.fold import Fold, Folds
-from sigma_env.simulation.cases.frame import Frame
+from sigma_env.simulation.cases.frame import DATA, Frame
 from sigma_env.simulation.schema import FieldSpec
 from sigma_env.simulation.values import needs_of, solve
 
@@ -70,6 +70,8 @@ class Sameness:
         return _joined(Or, (self._form(child, frame, fold, given) for child in node.children))
 
     def _form_of_line(self, test: FieldTest, frame: Frame, given: _Given) -> Form:
+        if test.field is None and all(spec.name is None for spec in frame.schema.fields):
+            test = test._replace(field=DATA)  # an event whose only values are unnamed: keywords can stand nowhere else
         spec = None if test.field is None else frame.slot(test.field)
         values = [value for value in test.values if spec is None or self._is_holdable(value, spec)]
         if test.all and len(values) < len(test.values):

@@ -45,6 +45,8 @@ class Stage:
         self._folds = folds
         self._category = rule.logsource.category
         self._families = _families(catalogue, rule.logsource)
+        self._conditions = conditions
+        self._least = 0
         self.kinds = self._kinds(conditions)
 
     def _kinds(self, conditions: Sequence[Node]) -> list[Kind]:
@@ -62,6 +64,7 @@ class Stage:
         if not found:
             return []
         least = min(lack for lack, _, _ in found)
+        self._least = least
         kinds = [kind for lack, _, kind in found if lack == least]
         step = max(1, len(kinds) / _MOST_KINDS)
         return [kinds[int(i * step)] for i in range(min(len(kinds), _MOST_KINDS))]
@@ -78,8 +81,16 @@ class Stage:
 
     @property
     def frames(self) -> list[Frame]:
-        """Every kind and version that the logsource selects."""
-        return [frame for family in self._families.values() for frame in family]
+        """Every kind and version that the logsource selects, but for those that lack fields that others have.
+
+        What the rule means on events without a field that it needs, nobody can say: they are not scored.
+        """
+        return [
+            frame
+            for family in self._families.values()
+            for frame in family
+            if len(_lacking(self._conditions[0], frame, self._folds.of(frame))) <= self._least
+        ]
 
     def elsewhere(self, node: Node, truth: bool, rest: Node | None) -> Iterator[Frame]:
         """Newest versions of kinds on which a condition comes out as wanted, and on which the rest is possible."""

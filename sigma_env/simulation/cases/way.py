@@ -92,7 +92,8 @@ class Planner:
         elif node.all or len(node.values) == 1:
             given.append(Given(node, tuple(range(len(node.values)))))
         else:
-            at = self._usage.order(node, range(len(node.values)), rng)[0]
+            values = [at for at, value in enumerate(node.values) if fold.of_value(node.field, value) is not False]
+            at = self._usage.order(node, values, rng)[0]
             choices.append((id(node), at))
             given.append(Given(node, (at,)))
             alone.append(Goal(self._without(node, at), False))

@@ -37,21 +37,24 @@ class Work:
         scene: where it happens.
         computer: full name of its host.
         values: of all fields that are known.
+        origin: the values that it had when work on it began, if it was made from another event.
         chosen: fields that were given a text for the rule's sake.
         demands: what they have to satisfy.
     """
 
-    __slots__ = ("chosen", "computer", "demands", "frame", "scene", "values")
+    __slots__ = ("chosen", "computer", "demands", "frame", "origin", "scene", "values")
 
     def __init__(self, frame: Frame, scene: Scene, computer: str, values: Mapping[str, FieldValue]) -> None:
         self.frame, self.scene, self.computer = frame, scene, computer
         self.values = dict(values)
+        self.origin: Mapping[str, FieldValue] = {}
         self.chosen: set[str] = set()
         self.demands: Demands = {}
 
     def copy(self) -> "Work":
         """The same event, to be changed without this one."""
         other = Work(self.frame, self.scene, self.computer, self.values)
+        other.origin = self.origin
         other.chosen = set(self.chosen)
         other.demands = {slot: dict(demands) for slot, demands in self.demands.items()}
         return other
@@ -63,6 +66,7 @@ class Work:
     def loosened(self) -> "Work":
         """A copy whose demands give way to new ones."""
         other = Work(self.frame, self.scene, self.computer, self.values)
+        other.origin = self.values
         other.chosen = set(self.chosen)
         other.demands = {
             slot: {key: (value, demand._replace(firm=False)) for key, (value, demand) in demands.items()}
