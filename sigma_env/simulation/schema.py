@@ -1,9 +1,10 @@
 """What an event of one kind consists of: its fields in Windows' order, with types and with what each can hold."""
 
+import dataclasses
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
-from typing import Literal
+from typing import Any, Literal
 
 FieldType = Literal[
     "string", "boolean", "int32", "uint8", "uint16", "uint32", "uint64", "hex32", "hex64", "guid", "sid", "filetime",
@@ -102,3 +103,22 @@ class EventSchema:
     def is_classic(self) -> bool:
         """Whether a classic event source writes it: unnamed texts, and neither Version nor Opcode nor Execution."""
         return self.provider_guid is None and bool(self.fields) and all(f.name in (None, "Binary") for f in self.fields)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        # Drafts go between processes by the thousand: a schema of the package travels as its name.
+        from sigma_env.simulation.schemas.catalogue import catalogue
+
+        if any(known is self for known in catalogue().of_event(self.channel, self.event_id)):
+            return _of_the_package, (self.name,)
+        return _of_its_own, (vars(self),)
+
+
+def _of_the_package(name: str) -> EventSchema:
+    from sigma_env.simulation.schemas.catalogue import catalogue
+
+    return catalogue().named(name)
+
+
+def _of_its_own(attributes: dict[str, Any]) -> EventSchema:
+    names = {own.name for own in dataclasses.fields(EventSchema)}
+    return EventSchema(**{name: value for name, value in attributes.items() if name in names})

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import warnings
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,6 +11,7 @@ from sigma_env.events.writer import Event
 from sigma_env.sigma.taxonomy import SECURITY, SYSMON
 from sigma_env.simulation.draft import Draft, FieldValue
 from sigma_env.simulation.errors import SimulationError
+from sigma_env.simulation.processes import PROCESSES, in_processes
 from sigma_env.simulation.schema import EventSchema
 from sigma_env.simulation.schemas.encode import body
 from sigma_env.simulation.schemas.errors import SchemaError
@@ -27,7 +25,6 @@ from sigma_env.simulation.world.volatile import Giver, Moment, giver_of
 
 # Fewer drafts are written sooner than a second process has started.
 _WORTH_A_PROCESS = 20_000
-_ALL_PROCESSORS = 2
 
 Progress = Callable[[str, int, int], None]
 """Called with (host, hosts done, hosts)."""
@@ -58,7 +55,7 @@ def write_logs(
     seed: int,
     log_format: LogFormat = "evtx",
     *,
-    processes: int = _ALL_PROCESSORS,
+    processes: int = PROCESSES,
     progress: Progress | None = None,
 ) -> list[Written]:
     """Writes the logs of all hosts: `out/HOST/CHANNEL.evtx` or `.jsonl`.
@@ -86,15 +83,17 @@ def write_logs(
     for index, draft in enumerate(drafts):
         by_host.setdefault(draft.scene.host, []).append(index)
     jobs = [_Job(drafts, company, out, seed, log_format, name, by_host[name]) for name in sorted(by_host)]
-    forks = "fork" in multiprocessing.get_all_start_methods()
-    if processes > 1 and forks and len(drafts) >= _WORTH_A_PROCESS:
-        return _in_processes(jobs, processes, progress)
-    written: list[Written] = []
-    for done, job in enumerate(jobs, 1):
-        written += _write_host(job)
+    # The largest first, so that no process is left alone with it at the end.
+    order = sorted(range(len(jobs)), key=lambda at: -len(jobs[at].indices))
+    if len(drafts) < _WORTH_A_PROCESS:
+        processes = 1
+    found: dict[int, list[Written]] = {}
+    results = in_processes(_write_host, [jobs[at] for at in order], processes)
+    for done, (at, written) in enumerate(zip(order, results, strict=True), 1):
+        found[at] = written
         if progress is not None:
-            progress(job.host, done, len(jobs))
-    return written
+            progress(jobs[at].host, done, len(jobs))
+    return [entry for at in range(len(jobs)) for entry in found[at]]
 
 
 class _Job(NamedTuple):
@@ -107,33 +106,6 @@ class _Job(NamedTuple):
     log_format: LogFormat
     host: str
     indices: list[int]
-
-
-# What child processes inherit by fork: sending the drafts would take longer than writing them.
-_inherited: list[_Job] = []
-
-
-def _in_processes(jobs: list[_Job], processes: int, progress: Progress | None) -> list[Written]:
-    _inherited[:] = jobs
-    found: dict[int, list[Written]] = {}
-    try:
-        with warnings.catch_warnings():
-            # Python warns of forking beside threads; the children only make and write events.
-            warnings.simplefilter("ignore", DeprecationWarning)
-            with ProcessPoolExecutor(processes, multiprocessing.get_context("fork")) as pool:
-                # The largest first, so that none is left alone at the end.
-                order = sorted(range(len(jobs)), key=lambda at: -len(jobs[at].indices))
-                for done, (at, written) in enumerate(zip(order, pool.map(_write_inherited, order), strict=True), 1):
-                    found[at] = written
-                    if progress is not None:
-                        progress(jobs[at].host, done, len(jobs))
-    finally:
-        _inherited.clear()
-    return [entry for at in range(len(jobs)) for entry in found[at]]
-
-
-def _write_inherited(at: int) -> list[Written]:
-    return _write_host(_inherited[at])
 
 
 def _write_host(job: _Job) -> list[Written]:
