@@ -13,13 +13,13 @@ from sigma_env.simulation.cases.sameness import Sameness
 from sigma_env.simulation.cases.work import Work
 from sigma_env.simulation.masks import Masks
 from sigma_env.simulation.sloppy import UNGATED, Sloppy, mutants, shortcuts
+from sigma_env.simulation.sloppy.ways import most_positives
 
-_TOO_LIKE: Final = {True: 0.88, False: 0.78}
+_TOO_LIKE: Final = {True: 0.895, False: 0.78}
 """IoU above which more events are made: of mutants, which have to stay below 0.9, and of shortcuts."""
 _TRIES: Final = 3
 _MOST_EVENTS: Final = 8
 _PASSES: Final = 3
-_MOST_POSITIVES: Final = 30
 
 
 class Alike(NamedTuple):
@@ -58,6 +58,7 @@ class Apart:
         known = _Known([*(positive.work for positive in positives), *(miss.work for miss in misses)])
         versions = [v for v in (*mutants(self._cut), *shortcuts(self._cut)) if v.kind not in UNGATED]
         bases = tuple(positives)
+        most = most_positives(len(positives))
         proven: set[int] = set()
         hopeless: set[int] = set()
         for _ in range(_PASSES):  # what tells one version apart may make another one more alike
@@ -76,7 +77,7 @@ class Apart:
                 if not made:
                     hopeless.add(number)
                 changed |= bool(made)
-                room = _MOST_POSITIVES - len(positives)
+                room = most - len(positives)
                 more = [event for event in made if isinstance(event, Positive)][:room]
                 others = [event for event in made if isinstance(event, Miss)]
                 known.add([event.work for event in more] + [event.work for event in others])

@@ -38,6 +38,11 @@ def positives(node: Node) -> int:
     return next((count for count in _POSITIVES if n <= count), _POSITIVES[-1])
 
 
+def most_positives(n: int) -> int:
+    """How many positives there may be once n are made: with more, parts would be too small to matter."""
+    return max(_POSITIVES[1], (n // 9) * 10 - 1 if n % 9 == 0 else n)
+
+
 def excluded(n_positives: int) -> int:
     """How many events each condition and each filter gets that only it excludes.
 
