@@ -32,6 +32,9 @@ _SCRIPT_LINES = (
     "$computer = $env:COMPUTERNAME",
     "Write-Output $items.Count",
 )
+_BEGUN_ADDRESS = re.compile(r"://(\d{1,3}(?:\.\d{1,3}){0,2}\.?)$")
+_VALUELESS = 0.6
+"""How many switches that are followed by another get no value."""
 _BASE64_RUN = re.compile(r"[A-Za-z0-9+/]{10,}")
 
 
@@ -110,11 +113,13 @@ def append(text: str, piece: str, rng: random.Random, *, last: bool = False) -> 
     """A text with one more piece, which stays whole; what the text's end leaves open is filled."""
     if not text:
         return piece
-    if text[-1].isspace() and piece[0].isspace() and not last:
-        return text + _argument(text, rng) + piece
-    if text[-1].isspace() or piece[0].isspace():
+    spaced, starts_spaced = text[-1].isspace(), piece[0].isspace()
+    if spaced and starts_spaced and not last:
+        return text + (piece[1:] if rng.random() < _VALUELESS else _argument(text, rng) + piece)
+    if spaced:
         return text + piece
-    return text + right_of(text, rng) + (" " if piece[0] != "," else "") + piece
+    text += right_of(text, rng)
+    return text + piece if starts_spaced or piece[0] == "," else f"{text} {piece}"
 
 
 def wrapped(piece: str, rng: random.Random) -> str:
@@ -174,6 +179,11 @@ def right_of(text: str, rng: random.Random) -> str:
         return file_name(rng)
     if text.endswith("://"):
         return f"{rng.choice(HOSTS)}/{word(rng)}"
+    if text[-5:].lower().endswith(("http", "https")):
+        return f"://{rng.choice(HOSTS)}/{word(rng)}"
+    if begun := _BEGUN_ADDRESS.search(text):
+        octets = 3 - begun[1].rstrip(".").count(".")
+        return ("" if begun[1].endswith(".") else ".") + ".".join(str(rng.randint(1, 250)) for _ in range(octets))
     if end == "/":
         return word(rng) if text[-2:-1].isalnum() else ""
     if end == "=":
