@@ -249,8 +249,8 @@ def build_text(goal: Goal, natural: str, rng: random.Random, attempt: int) -> st
         text = append(text, wrapped(piece, rng), rng) if text else wrapped(piece, rng)
     if goal.tail:
         return _end_with(text, natural, goal.tail, rng, attempt)
-    if text and (text[-1] in "\\=:" or text.endswith((" ", "://", "-", "_", "."))):
-        return text + (right_of(text, rng) or hex_digits(4, rng))
+    if filler := right_of(text, rng) or (hex_digits(4, rng) if text.endswith(("-", "_", ".")) else ""):
+        return text + filler
     if attempt % 4 == 3:
         text += f" {word(rng)}"
     return text if attempt % 4 != 2 else (text + hex_digits(2, rng) if text[-1:].isalnum() else text)
@@ -287,9 +287,8 @@ def build_url(goal: Goal, natural: str, rng: random.Random, attempt: int) -> str
         return _url_end(text, goal.tail, rng)
     if text.endswith("://"):
         return f"{text}{host or rng.choice(HOSTS)}/{path}"
-    if text[-1].isdigit() and "/" not in text.partition("://")[2]:
-        dots = text.partition("://")[2].count(".")
-        return text + "".join(f".{rng.randint(1, 254)}" for _ in range(3 - dots)) + f"/{file_name(rng)}"
+    if _BEGUN_ADDRESS.search(text):
+        return f"{text}{right_of(text, rng)}/{file_name(rng)}"
     return text + (
         word(rng) if text.endswith(("/", "=", "-")) else f"/{(slash and path) or word(rng)}" if attempt % 2 else ""
     )
