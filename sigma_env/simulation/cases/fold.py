@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from sigma_env.engines.evaluator import value_holds
-from sigma_env.sigma.rule import And, Exists, FieldRef, FieldTest, Node, Not, Null, Pattern, Selection, Value
+from sigma_env.sigma.rule import And, AnyText, Exists, FieldRef, FieldTest, Node, Not, Null, Pattern, Selection, Value
 from sigma_env.simulation.cases.frame import Frame
 from sigma_env.simulation.schema import FieldKind
 
@@ -69,6 +69,8 @@ class Fold:
         if lacking:
             return False
         spec = self._frame.slot(field)
+        if isinstance(pattern, AnyText):
+            return True
         if spec is None:
             fixed = self._frame.fixed.get(field)
             return None if fixed is None else value_holds(pattern, fixed)

@@ -6,7 +6,7 @@ forms mean the same; unequal ones may, too.
 """
 
 import random
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 from sigma_env.sigma.rule import And, FieldTest, Node, Not, Or, Pattern, Selection, Text, Value
@@ -66,7 +66,8 @@ class Sameness:
             return self._form_of_line(node, frame, given)
         if isinstance(node, And):
             beside = _with_lines(given, node.children)
-            return _joined(And, (self._form(child, frame, fold, beside) for child in node.children))
+            forms = [self._form(child, frame, fold, beside) for child in node.children]
+            return _joined(And, (_without_excluded(form, forms) for form in forms))
         return _joined(Or, (self._form(child, frame, fold, given) for child in node.children))
 
     def _form_of_line(self, test: FieldTest, frame: Frame, given: _Given) -> Form:
@@ -112,6 +113,27 @@ def _with_lines(given: _Given, children: Iterable[Node]) -> _Given:
         elif isinstance(child, FieldTest) and child.field is not None and not child.negated:
             found[child.field] = (*found.get(child.field, ()), child)
     return found
+
+
+def _without_excluded(form: Form, beside: Sequence[Form]) -> Form:
+    """A line without the values that a filter beside it excludes whatever else holds."""
+    if not isinstance(form, FieldTest) or form.all or form.negated:
+        return form
+    excluded = [
+        line
+        for other in beside
+        for line in _excluded_lines(other)
+        if line.field == form.field and not line.all and not line.negated
+    ]
+    values = [v for v in form.values if not any(_implies(v, w) for line in excluded for w in line.values)]
+    return form._replace(values=tuple(values)) if values else False
+
+
+def _excluded_lines(form: Form) -> Iterator[FieldTest]:
+    """Lines of which each alone makes a form false."""
+    if isinstance(form, Not):
+        children = form.child.children if isinstance(form.child, Or) else (form.child,)
+        yield from (child for child in children if isinstance(child, FieldTest))
 
 
 def _joined(kind: type[And] | type[Or], forms: Iterable[Form]) -> Form:

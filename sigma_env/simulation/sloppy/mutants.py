@@ -79,7 +79,7 @@ def dropped(place: Place) -> Iterator[tuple[Literal["condition", "filter"], str,
     if isinstance(node, And):
         for position, child in enumerate(node.children):
             left = without(node, frozenset((position,)))
-            if left is not None:
+            if left is not None and not isinstance(child, And):  # the parts of `all of selection_*` are left out
                 kind: Literal["condition", "filter"] = "filter" if isinstance(child, Not) else "condition"
                 yield kind, _title_below(place, child), place.rebuild(left)
     elif isinstance(node, FieldTest) and node.all and len(node.values) > 1 and not place.negated and not node.negated:
