@@ -1,7 +1,9 @@
 """The columns of a partition as Chainsaw's mapping names them, and the events that its preconditions let through."""
 
+import math
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from decimal import Decimal
 from functools import cached_property
 from typing import NamedTuple
 from weakref import WeakKeyDictionary
@@ -9,8 +11,9 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from sigma_env.engines.base import bit_positions
-from sigma_env.events.column import TEXT, Cell, Column, build_parts
+from sigma_env.events.column import FLOAT, TEXT, Cell, Column, Scalar, build_parts
 from sigma_env.events.store import EventStore, Partition
+from sigma_env.sigma.chainsaw_fields import cast_of, plain_field
 from sigma_env.sigma.chainsaw_mapping import Selected, chainsaw_mapping
 
 _SYSTEM, _EVENT_DATA, _USER_DATA = "Event.System.", "Event.EventData.", "Event.UserData."
@@ -18,6 +21,8 @@ _ALIASES = {"Provider": "Provider_Name", "TimeCreated": "TimeCreated_SystemTime"
 _INTEGER = re.compile(r"[+-]?[0-9]+\Z")
 _LEAST = -(2**63)
 _DOT = "."
+_ATTRIBUTES = "_attributes."
+_POSITIONAL = "Event.EventData.Data.#text"
 
 
 _mapped: "WeakKeyDictionary[EventStore, MappedStore]" = WeakKeyDictionary()
@@ -70,6 +75,7 @@ class MappedStore:
     def having(self, field: str) -> int:
         """Bit set of the partitions that have a field; for a plain name no column is opened."""
         mapping = chainsaw_mapping()
+        field = plain_field(field)
         if field in mapping.event_data:
             return self._with_event_data.get(field, 0)
         if field not in mapping.system and _DOT not in field:
@@ -143,13 +149,29 @@ class MappedFields:
         if field in mapping.event_data:
             column = self._event_data(field)
             return _with_whole_numbers(column) if column is not None and field in mapping.whole_numbers else column
-        if field.startswith(_SYSTEM):
-            name = field[len(_SYSTEM) :]
-            return self.partition.system_column(_ALIASES.get(name, name.replace("_attributes.", "_")))
-        if field.startswith(_EVENT_DATA):
-            return self._event_data(field[len(_EVENT_DATA) :])
-        if field.startswith(_USER_DATA):
-            return self.partition.columns.get(field.rpartition(".")[2])
+        cast = cast_of(field)
+        if cast is not None:
+            column = self.column(cast.field)
+            return None if column is None else _CASTS[cast.function](column)
+        return self._at_path(field)
+
+    def _at_path(self, path: str) -> Column | None:
+        """What stands at a path from the root; those that the store cannot follow are no rule's."""
+        if path.startswith(_SYSTEM):
+            name = path[len(_SYSTEM) :]
+            tag, attribute, rest = name.partition(_ATTRIBUTES)
+            if attribute:
+                return self.partition.system_column(f"{tag}_{rest}")
+            return None if "_" in name else self.partition.system_column(_ALIASES.get(name, name))
+        if path == _POSITIONAL:
+            return self._event_data("Data")
+        if path.startswith(_EVENT_DATA):
+            return self._event_data(path[len(_EVENT_DATA) :])
+        if path.startswith(_USER_DATA):
+            above, _, name = path.rpartition(_DOT)
+            tag = above.rpartition(_DOT)[2]
+            is_attribute = tag.endswith(_ATTRIBUTES[:-1])
+            return self.partition.elsewhere_column(f"{tag[: 1 - len(_ATTRIBUTES)]}_{name}" if is_attribute else name)
         return None
 
     def _event_data(self, name: str) -> Column | None:
@@ -171,17 +193,44 @@ def _last(column: Column, wins: "np.typing.NDArray[np.bool_]") -> Column:
     return Column(column.name, column.parts._replace(codes=codes[kept], offsets=cut))
 
 
-def _with_whole_numbers(column: Column) -> Column:
-    """The column with text that is a whole number as that number."""
+def _changed(column: Column, change: Callable[[Scalar], Scalar]) -> Column:
+    """The column with each value changed."""
     rows = bit_positions(column.rows_present).tolist()
     cells: list[Cell] = []
     for row in rows:
-        values = [_number(value) for value in column.typed_cells(row)]
+        values = [change(value) for value in column.typed_cells(row)]
         cells.append(values[0] if len(values) == 1 else values)
     return Column(column.name, build_parts(column.n_rows, rows, cells))
 
 
-def _number(value: str | int | float | bool | None) -> str | int | float | bool | None:
+def _with_whole_numbers(column: Column) -> Column:
+    return _changed(column, _number)
+
+
+def _number(value: Scalar) -> Scalar:
+    """Text that is a whole number as that number, as the mapping reads it."""
     if isinstance(value, str) and len(value) <= 20 and _INTEGER.match(value) and _LEAST <= int(value) < -_LEAST:
         return int(value)
     return value
+
+
+def _whole(value: Scalar) -> Scalar:
+    """A value as the whole number that `int(…)` makes of it in a rule; what is none stays as it is."""
+    if isinstance(value, bool):
+        return int(value)
+    if isinstance(value, float) and math.isfinite(value):
+        return int(math.copysign(math.floor(abs(value) + 0.5), value))
+    return _number(value)
+
+
+def _text(value: Scalar) -> Scalar:
+    """A value as the text that `str(…)` makes of it: floats without exponent, and without a point if they are whole."""
+    if not isinstance(value, float) or not math.isfinite(value):
+        return value
+    return format(Decimal(repr(value)), "f").removesuffix(".0")
+
+
+_CASTS: dict[str, Callable[[Column], Column]] = {
+    "int": lambda column: _changed(column, _whole),
+    "str": lambda column: _changed(column, _text) if (column.parts.kinds == FLOAT).any() else column,
+}

@@ -49,10 +49,10 @@ class NativeEngine:
     """
 
     name = "native"
-    version = "1"
 
     def __init__(self, semantics: str | frozenset[Switch] = "sigma") -> None:
         self.switches = BY_NAME[semantics] if isinstance(semantics, str) else semantics
+        self.version = "2" if self.switches else "1"
         self.semantics = name_of(self.switches)
         self._scopes: WeakKeyDictionary[EventStore, dict[LogSource, list[_Scope]]] = WeakKeyDictionary()
         self._switched = _switched(self) if self.switches else None

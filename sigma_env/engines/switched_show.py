@@ -7,6 +7,7 @@ from sigma_env.engines.show import describe as describe_line
 from sigma_env.engines.show import mark, quote
 from sigma_env.engines.switched_trace import SwitchedTrace, Truth, passing
 from sigma_env.events.column import Scalar, render
+from sigma_env.sigma.chainsaw_fields import plain_field
 from sigma_env.sigma.chainsaw_mapping import chainsaw_mapping
 from sigma_env.sigma.chainsaw_tree import (
     TEXT_CLASSES,
@@ -108,8 +109,8 @@ def saw(found: SwitchedTrace, *, mapped: bool = True) -> str:
         return "in some value of the event" if found.truth else "in no value of the event"
     if not found.seen:
         if mapped and is_unmapped(test.field):
-            return f"Chainsaw's mapping has no {test.field}, so no event has it"
-        return f"the event has no {test.field}"
+            return f"Chainsaw's mapping has no {plain_field(test.field)}, so no event has it"
+        return f"the event has no {plain_field(test.field)}"
     values = " and ".join(map(_value, found.seen[:_VALUES_SHOWN]))
     told = f"{test.field} is {values}"
     if isinstance(test, FieldTest) or found.truth is True:
@@ -134,8 +135,8 @@ def _other_type(test: FieldCheck, seen: Sequence[Scalar]) -> str:
 
 def is_unmapped(field: str) -> bool:
     """Whether Chainsaw's mapping lacks a field, and its name is no path either."""
-    mapping = chainsaw_mapping()
-    return field not in mapping.system and field not in mapping.event_data and "." not in field
+    mapping, plain = chainsaw_mapping(), plain_field(field)
+    return plain not in mapping.system and plain not in mapping.event_data and "." not in plain
 
 
 def tree(found: SwitchedTrace, *, mapped: bool = True, colour: bool = False) -> str:

@@ -117,6 +117,13 @@ class Partition:
         index = self._event_data.get(name)
         return None if index is None else self._original(index)
 
+    def elsewhere_column(self, name: str) -> Column | None:
+        """A value that stands neither in System nor in EventData by itself, by the name that it has in the store."""
+        for i, info in enumerate(self._infos):
+            if info.elsewhere and info.name == name:
+                return self._original(i)
+        return None
+
     def event_data_names(self) -> Iterable[str]:
         """The names by which `event_data_column` finds something."""
         return self._event_data

@@ -41,9 +41,9 @@ def compile_detection(
         tree = grouped(condition_tree(written, Identifiers(detection, on, limits)))
         if Switch.PANICS in on:
             check_stripping(tree)
+        tied: tuple[str, ...] = ()
+        if Switch.OPTIMISER in on:
+            tree, tied = optimise(tree)
     except NotLoaded as error:
         return error.refused
-    tied: tuple[str, ...] = ()
-    if Switch.OPTIMISER in on:
-        tree, tied = optimise(tree)
     return Program(on, logsource, rule_id, title, tree, tied, aggregate)

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, Final, NamedTuple, NoReturn
 
-from sigma_env.sigma.chainsaw_detection import Identifiers
-from sigma_env.sigma.chainsaw_tree import Aggregate, Count, FieldCheck, Join, Negated, Panic, Tree
+from sigma_env.sigma.chainsaw_detection import Identifiers, check_path, each_alone
+from sigma_env.sigma.chainsaw_tree import Aggregate, Count, FieldCheck, Join, Negated, NumberIs, Panic, Tree
 from sigma_env.sigma.chainsaw_values import NotLoaded
 from sigma_env.sigma.switches import Switch
 
@@ -39,6 +39,8 @@ _DEEPEST: Final = 100
 _PLACED: Final = "\0"
 """Stands in a condition for a tree that is already made."""
 _COUNT: Final = re.compile(r"count\(([^()\s]*)\)(?:\s+by\s+(\S+))?\s+(>=|<=|>|<|=)\s+([0-9]{1,18})(?:\s|\Z)")
+_LONGEST_NUMBER: Final = 18
+_SIGNS: Final[dict[str, Any]] = {"==": "eq", ">": "gt", ">=": "gte", "<": "lt", "<=": "lte"}
 _COMPARISONS: Final[dict[str, Any]] = {">": "gt", ">=": "gte", "<": "lt", "<=": "lte", "=": "eq"}
 
 
@@ -104,6 +106,8 @@ def aggregate_of(written: Any, on: frozenset[Switch]) -> Aggregate | None:
     if found is None:
         raise NotLoaded(f"invalid agg condition - {text}")
     fields = tuple(field for field in (found[1], found[2]) if field)
+    for field in fields:
+        check_path(field, on)
     return Aggregate(fields, _COMPARISONS[found[3]], int(found[4]))
 
 
@@ -336,8 +340,16 @@ class _Reader:
             if self._peek() == ")":
                 self.at += 1
             return self._one_of(inside, int(count))
+        if name == "int" and Switch.FIELD_MAPPING in self.on:
+            field, sign, number = self._argument(), self._peek(), ""
+            if sign in _SIGNS:
+                self.at += 1
+                number = self._next().text
+            if number.isdigit() and len(number) <= _LONGEST_NUMBER:
+                check_path(field, self.on)
+                return FieldCheck(f"int({field})", "number", (NumberIs(_SIGNS[sign], int(number)),))
         if name in _FUNCTIONS:
-            raise NotLoaded(f"condition: {name}(…) is not served")
+            raise NotLoaded(f"condition: {name}(…) is only served as int(field), compared with a whole number")
         return self._nud()
 
     def _of(self, name: str) -> Tree:
@@ -389,7 +401,7 @@ def _texts(tree: Tree) -> tuple[Tree, ...]:
     if isinstance(tree, Join):
         return tree.parts
     if isinstance(tree, FieldCheck) and tree.kind == "text":
-        return tuple([tree._replace(patterns=(pattern,), every=False) for pattern in tree.patterns])
+        return each_alone(tree)
     return (tree,)
 
 

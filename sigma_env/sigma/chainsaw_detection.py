@@ -4,8 +4,9 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
+from sigma_env.sigma.chainsaw_fields import Cast, cast_of, unserved_path
 from sigma_env.sigma.chainsaw_regex import strips_badly
-from sigma_env.sigma.chainsaw_tree import Constant, Count, FieldCheck, Join, Negated, Panic, Tied, Tree
+from sigma_env.sigma.chainsaw_tree import TEXT_CLASSES, Constant, Count, FieldCheck, Join, Negated, Panic, Tied, Tree
 from sigma_env.sigma.chainsaw_values import SUPPORTED, Converted, NotLoaded, convert, sigma_test, tests
 from sigma_env.sigma.errors import RuleError
 from sigma_env.sigma.limits import Limits
@@ -14,7 +15,6 @@ from sigma_env.sigma.switches import Switch
 
 _FIELD: Final = re.compile(r"[A-Za-z#][A-Za-z0-9_.#\[\]]*(?: +[A-Za-z0-9_.#\[\]]+)*\Z")
 _NEGATED: Final = re.compile(r"not(?: +([^()]+)|\((.+)\))\Z")
-_CAST: Final = re.compile(r"(?:int|str|flt|all|of)\(")
 _PLACES: Final = frozenset({"contains", "startswith", "endswith", "re", "base64", "base64offset"})
 
 
@@ -184,13 +184,63 @@ class Identifiers:
         if Switch.NAME_CHARACTERS in self.on:
             if found := _NEGATED.match(field):
                 field, negated = (found[1] or found[2]).strip(), True
-            if _CAST.match(field):
-                raise NotLoaded(f"field '{field}': casts of a field are not served")
-            if not _FIELD.match(field):
+            cast = cast_of(field)
+            plain = " ".join((field if cast is None else cast.field).split())
+            if not _FIELD.match(plain):
                 raise NotLoaded(f"failed to parse identifier - failed to tokenise field '{field}'")
-            field = " ".join(field.split())
+            if cast is not None:
+                check_path(plain, self.on)
+                tree = self._cast_tree(line, cast._replace(field=plain))
+                return Negated(tree) if negated else tree
+            field = plain
+        elif Switch.FIELD_MAPPING in self.on and cast_of(field) is not None:
+            raise NotLoaded(f"field '{field}': a cast is only served with {Switch.NAME_CHARACTERS.label}")
+        check_path(field, self.on)
         tree = tests(field, line.names, line.values, line.is_list, self.on, self.limits)
         return Negated(tree) if negated else tree
+
+    def _cast_tree(self, line: Line, cast: Cast) -> Tree:
+        """The test of a line whose field is cast, where it is known what the program makes of it.
+
+        A number is compared with the number that a value is read as, a text with the text that it is written as, and
+        of texts it is counted how many hold.
+        """
+        if Switch.FIELD_MAPPING not in self.on:
+            raise NotLoaded(f"field '{line.field}': a cast is only served with {Switch.FIELD_MAPPING.label}")
+        name = cast.field if cast.function == "of" else f"{cast.function}({cast.field})"
+        tree = tests(name, line.names, line.values, line.is_list, self.on, self.limits)
+        parts = tree.parts if isinstance(tree, Join) else (tree,)
+        checks = [part for part in parts if isinstance(part, FieldCheck) and not part.every]
+        if len(checks) == len(parts):
+            if cast.function == "int" and all(check.kind == "number" for check in checks):
+                return tree
+            if cast.function == "str" and all(check.kind in TEXT_CLASSES for check in checks):
+                loose = tuple([check._replace(strict=False) for check in checks])
+                return tree._replace(parts=loose) if isinstance(tree, Join) else loose[0]
+            if cast.function == "of" and line.is_list and len(checks) == 1 and checks[0].kind == "text":
+                return Count(cast.least, each_alone(checks[0]))
+        raise NotLoaded(f"field '{line.field}': what this cast makes of these values is not served")
+
+
+def check_path(field: str, on: frozenset[Switch]) -> None:
+    """Refuses a path that the store cannot follow, where names are paths.
+
+    Raises:
+        NotLoaded: it is one.
+    """
+    reason = unserved_path(field) if Switch.FIELD_MAPPING in on else None
+    if reason is not None:
+        raise NotLoaded(f"field '{field}': {reason}")
+
+
+def each_alone(check: FieldCheck) -> tuple[FieldCheck, ...]:
+    """A test for each pattern of a test."""
+    return tuple(
+        [
+            check._replace(patterns=(pattern,), every=False, selections=check.selections[:1])
+            for pattern in check.patterns
+        ]
+    )
 
 
 def _from_selection(tree: Tree, name: str) -> Tree:

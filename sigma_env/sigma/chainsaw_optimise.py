@@ -3,7 +3,9 @@
 from collections import Counter
 from typing import Literal, NamedTuple, TypeGuard
 
+from sigma_env.sigma.chainsaw_fields import plain_field
 from sigma_env.sigma.chainsaw_tree import Constant, Count, FieldCheck, Join, Negated, Tied, Tree
+from sigma_env.sigma.chainsaw_values import NotLoaded
 
 
 class Optimised(NamedTuple):
@@ -14,7 +16,11 @@ class Optimised(NamedTuple):
 
 
 def optimise(tree: Tree) -> Optimised:
-    """Makes tables of a grouped tree's disjunctions where the program does."""
+    """Makes tables of a grouped tree's disjunctions where the program does.
+
+    Raises:
+        NotLoaded: a table would hold what is not known of the program.
+    """
     tied: list[str] = []
     result = _tabled(tree, False, tied)
     return Optimised(result, tuple(dict.fromkeys(tied)))
@@ -120,6 +126,8 @@ def _table(tree: Join, negated: bool, tied: list[str]) -> Tree:
         elif _simple_row(part):
             assert isinstance(part, Join)
             counts.update(test.field for test in part.parts if isinstance(test, FieldCheck))
+    if not all(map(_simple, tree.parts)):  # a row of one test is that test
+        _check_casts(counts)
     if not counts or max(counts.values()) < 2:
         return tree._replace(parts=tuple([_tabled(part, negated, tied) for part in tree.parts]))
     rows: list[Tree] = []
@@ -132,6 +140,15 @@ def _table(tree: Join, negated: bool, tied: list[str]) -> Tree:
             rows.append(_in_order([test for test in tests if test.field in counts], counts, negated, tied))
     parts = (*rows, *others)
     return parts[0] if len(parts) == 1 else Join("or", parts)
+
+
+def _check_casts(counts: Counter[str]) -> None:
+    """Refuses fields that stand in several members, once with a cast: it is not known whether they are one column."""
+    plain: Counter[str] = Counter()
+    for field, count in counts.items():
+        plain[plain_field(field)] += count
+    if any(plain_field(field) != field and plain[plain_field(field)] > 1 for field in counts):
+        raise NotLoaded("a cast within a table of the optimiser is not served")
 
 
 def _row(tree: Tree) -> list[FieldCheck] | None:

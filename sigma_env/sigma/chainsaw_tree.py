@@ -35,7 +35,7 @@ class FieldCheck(NamedTuple):
     """A test of one field for values of one type.
 
     Attributes:
-        field: as the rule has it, without modifiers and casts.
+        field: as the rule has it, without modifiers; with `int(…)` or `str(…)` around it where it is cast.
         kind: class of the patterns; all but those of text decide every value that is there.
         patterns: any has to hold.
         every: all have to hold, on one value.

@@ -73,10 +73,12 @@ def load_mapping(text: str, limits: Limits = RULE_LIMITS) -> dict[Any, Any]:
 
 
 def iterate_documents(text: str, limits: Limits = RULE_LIMITS, *, core: bool = False) -> Iterator[Any]:
-    """Load the documents of a text one after the other; with `core`, unquoted scalars have the types of YAML 1.2.
+    """Load the documents of a text one after the other.
+
+    With `core`, unquoted scalars have the types of YAML 1.2, and an alias stands for what its anchor marks.
 
     Raises:
-        BadYaml: The text is no YAML, or has duplicate keys, anchors, aliases or tags.
+        BadYaml: The text is no YAML, or has duplicate keys or tags, or without `core` anchors or aliases.
         TooComplex: It passes a cap.
     """
     _check_size(text, limits)
@@ -123,6 +125,7 @@ def _node(parser: Any, limits: Limits, nodes_left: int, core: bool) -> tuple[Any
     """Build the node that begins at the parser's next event; without recursion."""
     get_event = parser.get_event
     outer: list[tuple[Any, Any]] = []  # containers around the current one, each with its pending key
+    anchors = _Anchors(limits) if core else None
     container: Any = None
     key: Any = _NO_KEY
     while True:
@@ -130,23 +133,33 @@ def _node(parser: Any, limits: Limits, nodes_left: int, core: bool) -> tuple[Any
         kind = type(event)
         if kind is ScalarEvent:
             value = event.value
-            if event.tag is not None or event.anchor is not None:
+            if event.tag is not None or (event.anchor is not None and anchors is None):
                 _refuse(event)
             if event.implicit[0] and value[:1] in _MAYBE_SPECIAL:
                 value = _core(value, limits) if core else _plain(value, limits)
                 if value is _RESERVED:
                     raise _bad(event, f"'{event.value}' has a special meaning in YAML; quote it to make it text")
+            if anchors is not None and event.anchor is not None:
+                anchors.known[event.anchor] = value, 1, 0
         elif kind is MappingEndEvent or kind is SequenceEndEvent:
+            if anchors is not None:
+                anchors.end(container, nodes_left)
             if not outer:
                 return container, nodes_left
             container, key = outer.pop()
             continue
         elif kind is MappingStartEvent or kind is SequenceStartEvent:
-            if event.tag is not None or event.anchor is not None:
+            if event.tag is not None or (event.anchor is not None and anchors is None):
                 _refuse(event)
             value = {} if kind is MappingStartEvent else []
-        else:
+            if anchors is not None:
+                anchors.begin(event.anchor, nodes_left)
+        elif anchors is None:
             _refuse(event)
+        else:
+            value, size = anchors.resolve(event, len(outer))
+            nodes_left -= size - 1
+            kind = ScalarEvent  # it is whole: what it holds has been read
         nodes_left -= 1
         if nodes_left < 0:
             raise TooComplex(f"the text has more than {limits.yaml_nodes} YAML nodes")
@@ -155,7 +168,7 @@ def _node(parser: Any, limits: Limits, nodes_left: int, core: bool) -> tuple[Any
             container.append(value)
         elif container.__class__ is dict:
             if key is _NO_KEY:
-                if kind is not ScalarEvent:
+                if kind is not ScalarEvent or value.__class__ in (dict, list):
                     raise _bad(event, "a key is a list or a mapping; keys are text")
                 if value in container:
                     raise _bad(event, f"duplicate key '{value!s:.100}'; a mapping has each key once")
@@ -173,6 +186,41 @@ def _node(parser: Any, limits: Limits, nodes_left: int, core: bool) -> tuple[Any
             if len(outer) >= limits.yaml_depth:
                 raise TooComplex(f"line {event.start_mark.line + 1}: YAML is nested more than {limits.yaml_depth} deep")
             container, key = value, _NO_KEY
+
+
+class _Anchors:
+    """What the anchors of a document mark: value, number of nodes, and how deep it is nested.
+
+    An alias counts as all the nodes that it stands for, so a short text cannot become an endless one.
+    """
+
+    def __init__(self, limits: Limits) -> None:
+        self.known: dict[str, tuple[Any, int, int]] = {}
+        self._limits = limits
+        self._open: list[tuple[str | None, int]] = []
+
+    def begin(self, anchor: str | None, nodes_left: int) -> None:
+        self._open.append((anchor, nodes_left))
+
+    def end(self, container: Any, nodes_left: int) -> None:
+        anchor, before = self._open.pop()
+        if anchor is not None:
+            self.known[anchor] = container, before - nodes_left, _height(container)
+
+    def resolve(self, event: Any, depth: int) -> tuple[Any, int]:
+        if not isinstance(event, AliasEvent) or event.anchor not in self.known:
+            raise _bad(event, f"'*{event.anchor}' is an alias without an anchor before it")
+        value, size, height = self.known[event.anchor]
+        if depth + height >= self._limits.yaml_depth:
+            line = getattr(event.start_mark, "line", 0) + 1
+            raise TooComplex(f"line {line}: YAML is nested more than {self._limits.yaml_depth} deep")
+        return value, size
+
+
+def _height(value: Any) -> int:
+    if not isinstance(value, dict | list):
+        return 0
+    return 1 + max(map(_height, value.values() if isinstance(value, dict) else value), default=0)
 
 
 _CORE_WORDS: Final[dict[str, bool | None]] = {

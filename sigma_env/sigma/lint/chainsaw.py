@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from sigma_env.sigma.chainsaw_compile import compile_detection
+from sigma_env.sigma.chainsaw_fields import plain_field
 from sigma_env.sigma.chainsaw_files import parse_switched_text
 from sigma_env.sigma.chainsaw_mapping import chainsaw_mapping
 from sigma_env.sigma.chainsaw_tree import (
@@ -187,7 +188,7 @@ def _plain(tree: Tree) -> Tree:
 def _fields(tree: Tree) -> Iterator[str]:
     if isinstance(tree, FieldCheck | FieldTest):
         if tree.field is not None:
-            yield tree.field
+            yield plain_field(tree.field)
     elif isinstance(tree, Negated):
         yield from _fields(tree.part)
     else:
