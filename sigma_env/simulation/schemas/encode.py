@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
-from functools import partial
+from functools import lru_cache, partial
 from typing import Final, TypedDict
 
 from sigma_env.events import binxml
@@ -42,10 +42,11 @@ def _boolean(text: str) -> TypedValue:
 
 
 _ENCODERS: Final[Mapping[FieldType, Callable[[str], TypedValue]]] = {
-    "string": binxml.string,
+    # Events of one scene share most texts.
+    "string": lru_cache(maxsize=1 << 14)(binxml.string),
     "boolean": _boolean,
     "guid": binxml.guid,
-    "sid": binxml.sid,
+    "sid": lru_cache(maxsize=1 << 10)(binxml.sid),
     "filetime": _time,
     "binary": lambda text: binxml.binary(bytes.fromhex(text)),
     "int32": partial(_number, ValueType.INT32, 10),
