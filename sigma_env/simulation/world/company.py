@@ -267,15 +267,17 @@ def _hosts(
             name = f"{group.prefix}{position - first + 1:0{group.digits}d}"
             pilot = position % _PILOT_SHARE == _PILOT_SHARE - 1
             nth = position // _PILOT_SHARE if pilot else position - position // _PILOT_SHARE
-            ages = _PILOT_AGES if pilot else _AGES
-            age = ages[nth % len(ages)] if pilot else ages[nth // len(PROFILES) % len(ages)]
+            profile = PROFILES[(nth + 2 * pilot) % len(PROFILES)]  # the first pilot host logs both: it is a DC
+            age = _PILOT_AGES[nth % len(_PILOT_AGES)] if pilot else _AGES[nth // len(PROFILES) % len(_AGES)]
+            if group.kind == "dc" and profile == "both" and not pilot:
+                age = 1
             of_kind = people["user" if group.kind == "workstation" else "admin", pilot]
             hosts[name] = Host(
                 name=name,
                 kind=group.kind,
                 ip=f"{group.network}.{tails[position - first]}",
                 dns=domain.dns,
-                profile=PROFILES[nth % len(PROFILES)],
+                profile=profile,
                 sysmon_age=age,
                 windows_age=age,
                 pilot=pilot,
