@@ -163,8 +163,9 @@ def _fields(channel: str, event_id: int, text: str, choices: Mapping[str, list[s
 
 
 def _age(schema: EventSchema, at: int) -> tuple[Any, ...]:
-    """Sorts the newest version of an event first; of one version, that with the most fields."""
-    return schema.channel.lower(), schema.event_id, schema.provider, -schema.version, -len(schema.fields), at
+    """Sorts the newest version of an event first; of one version, that with the most fields, or not yet in the logs."""
+    event = (schema.channel.lower(), schema.event_id, schema.provider)
+    return (*event, -schema.version, -len(schema.fields), schema.origin == "logs", at)
 
 
 def _with_names(schemas: Iterable[EventSchema]) -> Iterator[EventSchema]:

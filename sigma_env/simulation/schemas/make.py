@@ -138,7 +138,9 @@ def _data(event: Event) -> list[tuple[str | None, FieldType, str]] | None:
             fields += [(None, "string", text) for text in texts]
         elif value.type in TYPES:
             fields.append((name, TYPES[value.type], _text(value)))
-        elif value.type is not ValueType.NULL or name is not None:
+        elif value.type is ValueType.NULL and name is None:
+            fields.append((None, "string", ""))  # an array without texts
+        else:
             return None
     if event.binary is not None:
         fields.append(("Binary", "binary", event.binary.data.hex().upper()))
@@ -221,12 +223,16 @@ def _choices(kind: Kind, seen: Seen) -> dict[str, list[str]]:
     return choices
 
 
+def table_text(folders: Iterable[Path]) -> str:
+    """The content of `logs.json`, a line per schema, of the logs below some folders."""
+    made = rows(read_kinds(folders))
+    lines = ",\n".join(json.dumps(row, ensure_ascii=False, separators=(",", ":")) for row in made)
+    return f"[\n{lines}\n]\n"
+
+
 def main(arguments: Sequence[str]) -> None:
-    """Prints the schemas of the logs in the folders that are named, a line each."""
-    lines = ",\n".join(
-        json.dumps(row, ensure_ascii=False, separators=(",", ":")) for row in rows(read_kinds(map(Path, arguments)))
-    )
-    sys.stdout.write(f"[\n{lines}\n]\n")
+    """Prints the schemas of the logs in the folders that are named."""
+    sys.stdout.write(table_text(map(Path, arguments)))
 
 
 if __name__ == "__main__":

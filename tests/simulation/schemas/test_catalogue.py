@@ -165,7 +165,7 @@ class TestBody:
             body(self.schema, values)
 
     def test_knows_no_other_field(self):
-        with pytest.raises(SchemaError, match="no field for Image$"):
+        with pytest.raises(SchemaError, match=r"no field for Image$"):
             body(self.schema, sample_values(self.schema) | {"Image": "C:\\a.exe"})
 
     def test_counts_the_unnamed(self):
