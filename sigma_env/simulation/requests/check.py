@@ -14,7 +14,7 @@ from sigma_env.simulation.requests.words import field_phrases
 
 _SHORTEST_TELLING: Final = 5
 """Characters of a value that says something by itself; shorter ones occur in any text."""
-_EDGES: Final = "\\/*?.\"' \t-"
+_EDGES: Final = "\\/*?.\"'`«» \t-"
 _PARTS_OF_RULE: Final = re.compile(
     r"^[ \t]*(?:logsource|detection|condition)[ \t]*:"
     r"|\b\w+\|(?:contains|startswith|endswith|re|cidr|all|windash|cased|exists)(?:\|\w+)*[ \t]*:"

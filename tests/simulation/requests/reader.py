@@ -198,20 +198,24 @@ class _Reader:
         for name in words.named_fields():
             category, _, field = name.rpartition("/")
             if not category:
-                names.update({phrase: field for phrase in words.field_phrases(field, self.category)})
+                names.update(dict.fromkeys(words.field_phrases(field, self.category), field))
         return names[self.need(*names)]
 
     def fact(self, depth: int | None = None) -> Node:
         self.last_field = field = self.field()
         self.need(" ")
-        forms = {form: (operation, at == 1) for operation, pair in words.OPERATIONS.items() for at, form in enumerate(pair)}
+        forms = {
+            form: (operation, at == 1) for operation, pair in words.OPERATIONS.items() for at, form in enumerate(pair)
+        }
         forms |= {words.NUMBER[0]: ("equals", False), words.NUMBER[1]: ("equals", True)}
         operation, negated = forms[self.need(*forms)]
         if operation in ("null", "empty", "any", "present", "absent"):
             return self.test(field, operation, [""], False, [], [], negated)
         is_all = False
         noun = None
-        if phrase := self.take(*(f"{start}{noun}" for start in (" the ", " all of the ", " any of the ") for noun in _NOUNS)):
+        if phrase := self.take(
+            *(f"{start}{noun}" for start in (" the ", " all of the ", " any of the ") for noun in _NOUNS)
+        ):
             noun = phrase.removesuffix("s").split()[-1]
             is_all = phrase.startswith(" all")
         if depth is not None:

@@ -21,7 +21,21 @@ LOGSOURCES = [
 ]
 _NASTY = st.text(alphabet="ab/-\\*?`\"«»'., ()\u2013\nör1", max_size=12)
 _PLAIN = st.sampled_from(
-    ["\\cmd.exe", "or `x`", " and it ", "-enc foo", "/c-d -e", "C:\\*\\x?", "", "*", "**", "true", "4625", " (either ", "µß"]
+    [
+        "\\cmd.exe",
+        "or `x`",
+        " and it ",
+        "-enc foo",
+        "/c-d -e",
+        "C:\\*\\x?",
+        "",
+        "*",
+        "**",
+        "true",
+        "4625",
+        " (either ",
+        "µß",
+    ]
 )
 _TEXTS = st.one_of(_NASTY, _PLAIN)
 _TEXT_CHAINS = st.sampled_from(
@@ -41,10 +55,12 @@ def lines(draw: st.DrawFn) -> tuple[str, Any]:
         values = draw(st.lists(_TEXTS, min_size=1, max_size=9))
     elif kind == "plain":
         chain = ""
-        values = draw(st.lists(st.one_of(_TEXTS, st.integers(0, 9999), st.none(), st.booleans()), min_size=1, max_size=5))
+        values = draw(
+            st.lists(st.one_of(_TEXTS, st.integers(0, 9999), st.none(), st.booleans()), min_size=1, max_size=5)
+        )
     elif kind == "re":
         chain = draw(st.sampled_from(["re", "re|i", "re|i|m", "re|s"]))
-        values = draw(st.lists(st.sampled_from(["a.*b", "^x`y\"$", "\\d{1,3}", "(?:a|b)"]), min_size=1, max_size=3))
+        values = draw(st.lists(st.sampled_from(["a.*b", '^x`y"$', "\\d{1,3}", "(?:a|b)"]), min_size=1, max_size=3))
     elif kind == "cidr":
         chain = "cidr"
         values = draw(st.lists(st.sampled_from(["10.0.0.0/8", "fe80::/10", "127.0.0.1/32"]), min_size=1, max_size=3))
