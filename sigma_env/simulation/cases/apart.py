@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 
 from sigma_env.sigma.rule import Node, Rule
 from sigma_env.simulation.cases.frame import DraftEvent
-from sigma_env.simulation.cases.meeting import Goal
+from sigma_env.simulation.cases.meeting import Goal, Meeting
 from sigma_env.simulation.cases.misses import Miss, MissMaker
 from sigma_env.simulation.cases.positives import Positive
 from sigma_env.simulation.cases.sameness import Sameness
@@ -43,11 +43,13 @@ class Apart:
         rule: the reference.
         cut: what of it is disclosed.
         sameness: proves that a version means the same.
+        meeting: knows what holds on an event.
         misses: makes events that do not match.
     """
 
-    def __init__(self, rule: Rule, cut: Rule, sameness: Sameness, misses: MissMaker) -> None:
-        self._rule, self._cut, self._sameness, self._misses = rule, cut, sameness, misses
+    def __init__(self, rule: Rule, cut: Rule, sameness: Sameness, meeting: Meeting, misses: MissMaker) -> None:
+        self._rule, self._cut = rule, cut
+        self._sameness, self._meeting, self._misses = sameness, meeting, misses
 
     def tell(self, positives: list[Positive], misses: list[Miss], rng: random.Random) -> list[Alike]:
         """Adds events to both lists until no wrong version is too like the rule.
@@ -99,10 +101,12 @@ class Apart:
         condition = version.rule.condition
         rest = [self._cut.condition] if self._cut is self._rule else [self._cut.condition, self._rule.condition]
         directions = [(Goal(condition, sloppy), *(Goal(node, not sloppy) for node in rest)) for sloppy in (True, False)]
+        apart = [base for base in bases if not self._meeting.holds(condition, base.work)] or bases
         failures = 0
         while wanted and directions and failures < _TRIES * len(directions):
             goals = directions[failures % len(directions)]
-            base = bases[rng.randrange(len(bases))]
+            near = apart if goals[0].truth else bases
+            base = near[rng.randrange(len(near))]
             work = self._misses.changed(base, goals, rng)
             if work is None:
                 failures += 1

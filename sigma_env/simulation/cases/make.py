@@ -66,7 +66,7 @@ class _Run:
         self._stage = Stage(rule, conditions, schemas, folds)
         self._positives = PositiveMaker(rule, cut, self._stage, folds, meeting, company)
         self._misses = MissMaker(rule, cut, self._stage, folds, meeting, company)
-        self._apart = Apart(rule, cut, Sameness(self._stage.frames, folds), self._misses)
+        self._apart = Apart(rule, cut, Sameness(self._stage.frames, folds), meeting, self._misses)
 
     def cases(self, visible: int) -> Cases:
         cut = self._plan.cut

@@ -59,6 +59,19 @@ class Meeting:
         truth = self.holds(node.child, work)  # type: ignore[union-attr]
         return truth if kind is Selection else not truth
 
+    def distance(self, node: Node, truth: bool, work: Work) -> int:
+        """How many lines have to change to give a condition a truth, at the least."""
+        if self.holds(node, work) == truth:
+            return 0
+        if isinstance(node, FieldTest):
+            return 1
+        if isinstance(node, Selection):
+            return self.distance(node.child, truth, work)
+        if isinstance(node, Not):
+            return self.distance(node.child, not truth, work)
+        distances = [self.distance(child, truth, work) for child in node.children]
+        return sum(distances) if isinstance(node, And) == truth else min(distances)
+
     def _line_holds(self, test: FieldTest, work: Work) -> bool:
         if test.field is None:
             return self._lines.holds(test, tuple(work.frame.every(work.values, work.computer)))
@@ -135,7 +148,10 @@ class _Attempt:
             at for at, child in enumerate(node.children) if self._meeting.truth(child, self._work) is not (not truth)
         ]
         before = self._work.copy() if len(possible) > 1 else None
-        for at in self._shuffled(possible)[:_CHILDREN_TRIED]:
+        order = self._shuffled(possible)
+        if len(order) > 2:
+            order.sort(key=lambda at: self._meeting.distance(node.children[at], truth, self._work))
+        for at in order[:_CHILDREN_TRIED]:
             if self.force(node.children[at], truth):
                 return True
             if before is not None:

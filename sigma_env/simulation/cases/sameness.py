@@ -71,7 +71,7 @@ class Sameness:
         return _joined(Or, (self._form(child, frame, fold, given) for child in node.children))
 
     def _form_of_line(self, test: FieldTest, frame: Frame, given: _Given) -> Form:
-        if test.field is None and all(spec.name is None for spec in frame.schema.fields):
+        if test.field is None and all(spec.name in (None, "Binary") for spec in frame.schema.fields):
             test = test._replace(field=DATA)  # an event whose only values are unnamed: keywords can stand nowhere else
         spec = None if test.field is None else frame.slot(test.field)
         values = [value for value in test.values if spec is None or self._is_holdable(value, spec)]
