@@ -64,6 +64,8 @@ class MissMaker:
     def of_part(self, part: Part, bases: Sequence[Positive], count: int, rng: random.Random) -> list[Miss]:
         """Up to so many events that a part alone excludes, made from positives in turn."""
         goals = [Goal(part.node, part.truth), Goal(self._cut.condition, False)]
+        if self._rule.condition is not self._cut.condition:
+            goals.append(Goal(self._rule.condition, False))
         if part.rest is not None:
             goals.append(Goal(part.rest, True))
         found: list[Miss] = []
