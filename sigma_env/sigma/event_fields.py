@@ -1,7 +1,7 @@
 """Which fields the events of a type have (`event_fields.json` beside this file).
 
-The table is made by `python -m sigma_env.events.field_names` of public logs and the embedded schemas; it holds names
-only. Of what is not in it nothing is known.
+`python -m sigma_env.simulation.schemas.field_table` makes the table of public logs and the event schemas; it holds
+names only. Of what is not in it nothing is known.
 """
 
 import json

@@ -114,7 +114,7 @@ def test_an_unknown_field_gets_the_nearest() -> None:
         ("Contents", "{category: create_stream_hash, product: windows}"),
         # Nothing is known of all the events of a service, or of a type that the table lacks.
         ("Whatever", SECURITY),
-        ("Whatever", "{category: sysmon_error, product: windows}"),
+        ("Whatever", "{service: sense, product: windows}"),
         ("Whatever", "{product: windows}"),
     ],
 )

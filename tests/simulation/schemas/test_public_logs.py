@@ -15,10 +15,12 @@ from sigma_env.events.flatten import FlatEvent
 from sigma_env.events.partition import Partition
 from sigma_env.events.reader import ReadEvent, read_logs
 from sigma_env.scoring.folding import Folding, fixed_values
+from sigma_env.sigma import event_fields
 from sigma_env.sigma.rule import Rule
 from sigma_env.sigma.tree import field_tests
 from sigma_env.simulation.schema import EventSchema, FieldSpec
 from sigma_env.simulation.schemas import cannot_hold, catalogue, resolve
+from sigma_env.simulation.schemas.field_table import made_of
 from sigma_env.simulation.schemas.kinds import DATA
 from sigma_env.simulation.schemas.make import table_text
 from tests.real import Real
@@ -26,6 +28,11 @@ from tests.real import Real
 
 def test_the_packaged_table_is_what_is_made_of_the_logs(real: Real):
     assert table_text(real.logs) == (DATA / "logs.json").read_text(encoding="utf-8")
+
+
+def test_the_linters_table_is_what_is_made_of_logs_and_schemas(real: Real):
+    path = Path(event_fields.__file__).with_suffix(".json")
+    assert made_of(real.store.partitions) == path.read_text(encoding="utf-8")
 
 
 @pytest.fixture(scope="module")

@@ -1,8 +1,8 @@
-"""Makes the table of which fields events have, for the linter: `python -m sigma_env.events.field_names`.
+"""Makes the table of which fields events have, for the linter: `python -m sigma_env.simulation.schemas.field_table`.
 
-Only names are kept, no values. Sources: the events of logs, and the schemas of the embedded dataset. To renew it:
+Only names are kept, no values. Sources: the events of logs, and the event schemas. To renew it:
 
-    python -m sigma_env.events.field_names LOGS... > sigma_env/sigma/event_fields.json
+    python -m sigma_env.simulation.schemas.field_table LOGS... > sigma_env/sigma/event_fields.json
 """
 
 import json
@@ -10,50 +10,37 @@ import re
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, Final, TypeAlias
-
-import yaml
+from typing import Final, TypeAlias
 
 from sigma_env.events.build import build
 from sigma_env.events.derived import ALWAYS_ALIASED, PROCESS_CREATION_FIELDS
 from sigma_env.events.logs import LogRoot
 from sigma_env.events.partition import Partition
+from sigma_env.sigma.taxonomy import SECURITY
+from sigma_env.simulation.schema import EventSchema
+from sigma_env.simulation.schemas.catalogue import catalogue
 
 FieldTable: TypeAlias = dict[str, dict[int, dict[str, set[str]]]]
 """Channel → EventID → provider → names."""
 
-_SCHEMAS: Final = Path(__file__).parent.parent / "_data" / "starter" / "schemas.yml"
 _UNNAMED: Final = "Data"
 # What damaged or invented events call their data is no schema.
 _NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9_.\-]{0,63}\Z")
-_SYSMON: Final = ("Microsoft-Windows-Sysmon/Operational", "Microsoft-Windows-Sysmon")
-_SECURITY: Final = ("Security", "Microsoft-Windows-Security-Auditing")
-_CLIENT: Final = "ClientProcessStartKey ClientProcessId ParentProcessId RpcCallClientLocality FQDN"
-_NETWORK: Final = "FilterOrigin OriginalProfile CurrentProfile InterfaceIndex"
 _TICKET: Final = (
     "ResponseTicket AccountSupportedEncryptionTypes AccountAvailableKeys ServiceSupportedEncryptionTypes "
     "ServiceAvailableKeys DCSupportedEncryptionTypes DCAvailableKeys ClientAdvertizedEncryptionTypes "
     "SessionKeyEncryptionType PreAuthEncryptionType RequestTicketHash ResponseTicketHash"
 )
-_NEWER: Final = (
-    (_SYSMON, (1,), "ParentUser"),
-    (_SYSMON, (2, 5, 7, 9, 11, 12, 13, 14, 15, 17, 18, 22, 23, 24, 25, 26), "User"),
-    (_SYSMON, (8, 10), "SourceUser TargetUser"),
-    (_SYSMON, (15,), "Contents"),
-    (_SECURITY, (4697, 4698, 4699, 4700, 4701, 4702), _CLIENT),
-    (_SECURITY, (4624,), "RemoteCredentialGuard"),
-    (_SECURITY, tuple(range(5150, 5160)), _NETWORK),
-    (_SECURITY, (4768, 4769), _TICKET),
-)
-"""Fields of newer versions of events than the logs hold: Sysmon's schema 4.90, Windows 11's and Server 2025's audit."""
+_NETWORK: Final = "FilterOrigin OriginalProfile CurrentProfile InterfaceIndex"
+_NEWER: Final = ((tuple(range(5150, 5160)), _NETWORK), ((4698,), "FQDN"), ((4768, 4769), _TICKET))
+"""Fields of newer audit events than the schemas know: Windows 11's and Server 2025's."""
 
 
 def add_newer(table: FieldTable) -> None:
     """Adds the fields of newer versions to the events that are in the table."""
-    for (channel, provider), event_ids, names in _NEWER:
+    for event_ids, names in _NEWER:
         for event_id in event_ids:
-            known = table.get(channel, {}).get(event_id, {}).get(provider)
-            if known is not None:
+            for known in table.get(SECURITY, {}).get(event_id, {}).values():
                 known.update(names.split())
 
 
@@ -62,7 +49,7 @@ def add_partition(table: FieldTable, system: set[str], partition: Partition) -> 
     providers = partition.system_column("Provider_Name")
     if providers is None or partition.event_id < 0 or not partition.channel:
         return
-    columns = [(partition.columns[info.name], info) for info in partition.infos]
+    columns = [(column, info) for info in partition.infos if (column := partition.column(info.name)) is not None]
     system.update(info.name for info in partition.infos if info.system and _NAME.match(info.name))
     for code in range(providers.n_values):
         rows = providers.rows_with([code])
@@ -73,13 +60,14 @@ def add_partition(table: FieldTable, system: set[str], partition: Partition) -> 
                 found.update(name for name in (info.name, *info.aliases) if _NAME.match(name))
 
 
-def add_schemas(table: FieldTable, schemas: Iterable[dict[str, Any]]) -> None:
-    """Adds the names of the embedded dataset's schemas."""
+def add_schemas(table: FieldTable, schemas: Iterable[EventSchema]) -> None:
+    """Adds the names of the schemas' fields, with the aliases that rules may use."""
     for schema in schemas:
-        if {"channel", "event_id", "provider", "fields"} <= schema.keys():
-            names = table.setdefault(schema["channel"], {}).setdefault(schema["event_id"], {})
-            found = names.setdefault(schema["provider"], set())
-            found.update(field[0] or _UNNAMED for field in schema["fields"])
+        names = table.setdefault(schema.channel, {}).setdefault(schema.event_id, {})
+        found = names.setdefault(schema.provider, set())
+        for spec in schema.fields:
+            name = spec.name or _UNNAMED
+            found.update(alias for alias in (name.replace(" ", ""), name.replace(" ", "_")) if _NAME.match(alias))
 
 
 def table_text(table: FieldTable, system: set[str]) -> str:
@@ -100,15 +88,20 @@ def table_text(table: FieldTable, system: set[str]) -> str:
     return "\n".join(["{", *lines, '"events": [', events, "]}", ""])
 
 
-def main(arguments: Sequence[str]) -> None:
-    """Prints the table made of the logs that are named and the embedded schemas."""
+def made_of(partitions: Iterable[Partition]) -> str:
+    """The content of `event_fields.json`, made of the events of logs and all schemas."""
     table: FieldTable = {}
     system: set[str] = set()
-    for partition in build([LogRoot(Path(path)) for path in arguments]).partitions:
+    for partition in partitions:
         add_partition(table, system, partition)
-    add_schemas(table, yaml.safe_load(_SCHEMAS.read_text(encoding="utf-8")).values())
+    add_schemas(table, catalogue())
     add_newer(table)
-    sys.stdout.write(table_text(table, system))
+    return table_text(table, system)
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Prints the table made of the logs that are named and the event schemas."""
+    sys.stdout.write(made_of(build([LogRoot(Path(path)) for path in arguments]).partitions))
 
 
 if __name__ == "__main__":
