@@ -1,6 +1,6 @@
 """What a request says of its rule, decided before a word of it is written."""
 
-from typing import Final, Literal, NamedTuple
+from typing import Final, Literal, NamedTuple, get_args
 
 from sigma_env.sigma.rule import Rule
 
@@ -9,6 +9,18 @@ MAX_REQUEST: Final = 4_000
 
 PartKind = Literal["logsource", "selection", "condition", "filter", "value", "boundary"]
 Scenario = Literal["default", "ambiguous", "partial_data", "wrong_detail", "broken_log_source"]
+SCENARIOS: Final[tuple[Scenario, ...]] = get_args(Scenario)
+"""What can be special about a request:
+
+default: it tells all that fits.
+ambiguous: about half of what must hold together, half of the exceptions and a third of each list are told; the request
+    says that there was more. Only what is told is scored.
+partial_data: half of each list is told; the request says that the rest is lost.
+wrong_detail: beside a right value a misspelt one is given, and marked as wrong or unconfirmed in the same request.
+    The plan tells all that the default one does, and that is what is scored.
+broken_log_source: events of a channel are missing from the logs, or a field is empty in them, and the request says so.
+    The plan's `outage` says what the simulator has to leave out.
+"""
 
 
 class Part(NamedTuple):

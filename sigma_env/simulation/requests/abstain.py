@@ -18,7 +18,7 @@ from sigma_env.simulation.requests.clauses import Fact, Joint, clause_of
 from sigma_env.simulation.requests.outages import known_fields
 from sigma_env.simulation.requests.prose import quoted
 from sigma_env.simulation.requests.voices import commons, voice
-from sigma_env.simulation.requests.writing import Request, write_request
+from sigma_env.simulation.requests.writing import Request, compose
 
 _NEVER_DROPPED: Final = frozenset({"EventID", "Provider_Name", "Channel", "Level", "Keywords"})
 _MOST_OTHERS: Final = 3
@@ -62,14 +62,16 @@ def detectable_twin(plan: Plan, persona: str, seed: int) -> Request:
 
 def _written(plan: Plan, persona: str, seed: int, *, can_show: bool) -> Request:
     rng = random.Random(f"{seed}|abstain|{plan.rule.meta.id}|{persona}")
-    swap = _swap(plan.cut, voice(persona).style.names, rng)
+    own = voice(persona)
+    swap = _swap(plan.cut, own.style.names, rng)
     there, missing = (swap.needed, swap.irrelevant) if can_show else (swap.irrelevant, swap.needed)
     # The same places for both twins.
     has = _inserted(swap.also, there, rng)
     lacks = _inserted(swap.neither, missing, rng)
     sentence = rng.choice(commons().collection[swap.kind])
     said = sentence.format(has=_listed(has, "and"), lacks=_listed(lacks, "or" if swap.kind == "log" else "and"))
-    request = write_request(plan, persona, seed, profile=said[0].upper() + said[1:])
+    speaker = own._replace(style=own.style._replace(log=commons().collection["source"]))
+    request = compose(plan, persona, speaker, seed, said[0].upper() + said[1:])
     return request._replace(detectable=can_show)
 
 

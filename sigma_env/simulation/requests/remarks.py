@@ -19,13 +19,19 @@ _LETTERS: Final = "abcdefghijklmnopqrstuvwxyz"
 def notes_on(plan: Plan, writer: FactWriter, rng: random.Random) -> list[str]:
     """Sentences on what a request leaves out, and on what is special about its scenario."""
     notes = commons().notes
-    said = list(_left_out(plan, writer, notes, rng))
+    said = [rng.choice(notes["spaces"])] if _has_edge_spaces(plan.cut) else []
+    said += _left_out(plan, writer, notes, rng)
     if plan.scenario == "wrong_detail":
         said += _wrong_detail(plan, writer, notes, rng)
     if plan.outage is not None:
         said += [rng.choice(notes["channel_lost"]).format(channel=writer.quoted(name)) for name in plan.outage.channels]
         said += [rng.choice(notes["field_lost"]).format(field=writer.field(name)) for name in plan.outage.blank_fields]
     return [sentence[0].upper() + sentence[1:] for sentence in said]
+
+
+def _has_edge_spaces(rule: Rule) -> bool:
+    """Whether some text begins or ends with a space, which is easily lost."""
+    return any(text != text.strip() for fact in facts_in(clause_of(rule.condition)) for text in fact.texts)
 
 
 def _left_out(plan: Plan, writer: FactWriter, notes: Mapping[str, Sequence[str]], rng: random.Random) -> Iterator[str]:

@@ -71,7 +71,18 @@ def write_request(
         OptionError: there is no such persona.
         RequestError: the plan's facts do not fit into a request (plans by `make_plan` do).
     """
-    speaker = voice(persona)
+    return compose(plan, persona, voice(persona), seed, profile, visible)
+
+
+def compose(
+    plan: Plan,
+    persona: str,
+    speaker: Voice,
+    seed: int,
+    profile: str = "",
+    visible: Sequence[Mapping[str, object]] = (),
+) -> Request:
+    """Like `write_request`, in a voice that may differ from the persona's own."""
     rng = random.Random(f"{seed}|request|{plan.rule.meta.id}|{persona}|{plan.scenario}")
     writer = FactWriter(speaker.style, plan.rule.logsource.category, rng)
     facts = writer.facts(plan.cut)

@@ -60,6 +60,14 @@ def test_a_log_that_also_has_the_events_is_not_said_to_be_there() -> None:
         assert "the Security log" not in text
 
 
+def test_nobody_says_to_have_seen_it_in_a_log_that_may_not_exist() -> None:
+    plan = make_plan(rule_of(CommandLine="x -y"), 0)
+    for persona in PERSONAS:
+        facts = [undetectable(plan, persona, seed).facts for seed in range(10)]
+        starts = ("It would show in ", "The kind of log that would show it: ", "One would look for it in ")
+        assert all(said.startswith(starts) for said in facts)
+
+
 def test_a_field_that_need_not_be_there_does_not_decide() -> None:
     detection = {"s": [{"CommandLine": "x"}, {"Image": "y"}], "t": {"User": None}, "condition": "s and t"}
     rule = parse_rule({"logsource": {"category": "process_creation"}, "detection": detection})

@@ -11,13 +11,12 @@ from sigma_env.sigma.parser import parse_rule
 from sigma_env.sigma.rewrite import fenced, to_yaml
 from sigma_env.sigma.rule import Meta, Rule
 from sigma_env.sigma.tree import field_tests
-from sigma_env.simulation.plan import Outage, Plan
+from sigma_env.simulation.plan import SCENARIOS, Outage, Plan
 from sigma_env.simulation.requests import RequestError, full_plan, make_plan
 from sigma_env.simulation.requests.choosing import MOST_VALUES, MOST_WAYS, ways_of
 from sigma_env.simulation.requests.outline import outline_of
 from tests.simulation.requests.rules import rules
 
-SCENARIOS = ("default", "ambiguous", "partial_data", "wrong_detail", "broken_log_source")
 PROCESSES = {"product": "windows", "category": "process_creation"}
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from sigma_env.sigma.parser import parse_rule
 from sigma_env.sigma.rule import Meta, Rule
-from sigma_env.simulation.plan import MAX_REQUEST, Outage, Plan
+from sigma_env.simulation.plan import MAX_REQUEST, SCENARIOS, Outage, Plan
 from sigma_env.simulation.requests import (
     PERSONAS,
     RequestError,
@@ -175,6 +175,12 @@ def test_what_is_too_long_is_refused() -> None:
         write_request(full_plan(rule_of({"s": {"CommandLine|contains|all": words}, "condition": "s"})), "manager", 0)
 
 
+def test_spaces_at_the_edge_of_a_text_are_pointed_out() -> None:
+    with_space, without = plan_of(CommandLine__contains=" -e"), plan_of(CommandLine__contains="-e -f")
+    assert "spaces" in write_request(with_space, "red_team", 0).text.lower()
+    assert "spaces" not in write_request(without, "red_team", 0).text.lower()
+
+
 # Scenarios
 
 
@@ -232,7 +238,7 @@ def test_an_undisclosed_value_is_a_fault() -> None:
     ]
 
 
-@pytest.mark.parametrize("scenario", ["default", "ambiguous", "partial_data", "wrong_detail", "broken_log_source"])
+@pytest.mark.parametrize("scenario", SCENARIOS)
 def test_every_rule_of_sigmahq_gets_a_request(sigmahq: list[Rule], scenario: Any) -> None:
     for number, rule in enumerate(sigmahq[::5]):
         plan = make_plan(rule, number, scenario)
