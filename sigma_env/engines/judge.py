@@ -16,7 +16,7 @@ from sigma_env.events.store import EventStore
 from sigma_env.sigma.chainsaw_mapping import Selected, chainsaw_mapping
 from sigma_env.sigma.chainsaw_tree import Aggregate, Program, Refused
 from sigma_env.sigma.rule import Rule
-from sigma_env.sigma.switches import BY_NAME, CHAINSAW, SIGMA, WHEN_READ, Switch
+from sigma_env.sigma.switches import CHAINSAW, SIGMA, WHEN_READ, Switch
 
 Switches: TypeAlias = frozenset[Switch]
 
@@ -28,7 +28,7 @@ def meaning_of(engine: Engine) -> Switches:
     """The switches that explain what an engine finds: those it runs with, or those that say what its program means."""
     if isinstance(engine, NativeEngine):
         return engine.switches
-    return OF_DETECTIONS if engine.semantics == "chainsaw" else BY_NAME[engine.semantics]
+    return OF_DETECTIONS if engine.semantics == "chainsaw" else SIGMA
 
 
 class Selection(NamedTuple):
