@@ -153,7 +153,12 @@ def document_of(event: Event, schema: EventSchema, values: Mapping[str, FieldVal
             data[spec.name] = _typed(spec.type, values[spec.name])
     if schema.user_data is not None:
         return {"System": system, "UserData": {schema.user_data[0]: data}}
-    return {"System": system, "EventData": data} if data else {"System": system}
+    document: dict[str, object] = {"System": system}
+    if data:
+        document["EventData"] = data
+    if schema.data_name is not None:
+        document["EventData_attributes"] = {"Name": schema.data_name}
+    return document
 
 
 def _typed(field_type: str, value: FieldValue) -> object:

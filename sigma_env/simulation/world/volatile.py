@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 
+from sigma_env.sigma.taxonomy import SYSMON
 from sigma_env.simulation.draft import Draft, FieldValue
 from sigma_env.simulation.schema import FieldKind, FieldSpec
 from sigma_env.simulation.world.accounts import NOBODY
@@ -33,15 +34,25 @@ _NO_PROCESS = frozenset(("-", "", "Unknown"))
 class Moment:
     """One action on its host: the processes and sessions that its events refer to, looked up when asked for."""
 
-    def __init__(self, state: HostState, draft: Draft) -> None:
+    def __init__(self, state: HostState, records: Sequence[Draft]) -> None:
+        draft = records[0]
         self.state = state
         self.schema = draft.schema
         self.values: Mapping[str, FieldValue] = draft.values
+        # Of two records of a process start, Sysmon's says more of the parent.
+        self._fullest = next((each for each in records if each.schema.channel == SYSMON), draft)
         self._account = state.company.account(draft.scene.user)
         self._process: Process | None = None
         self._parent: Process | None = None
         self._target: Process | None = None
         self._logon: Session | None = None
+
+    def turn_to(self, record: Draft) -> None:
+        """Goes on to another record of the action; processes and sessions stay the same."""
+        if self._process is None and record is not self._fullest:
+            self.schema, self.values = self._fullest.schema, self._fullest.values
+            assert self.process
+        self.schema, self.values = record.schema, record.values
 
     def text(self, *names: str) -> str:
         """The value of the first field that the action has; '' if it has none of them."""

@@ -136,13 +136,16 @@ def _records(
     draft: Draft, host: Host, state: HostState
 ) -> Iterator[tuple[Event, dict[str, FieldValue], EventSchema, bool]]:
     """The events that a host logs of a draft, in order."""
-    moment = Moment(state, draft)
+    if lacking := _plan(draft.schema).required - draft.values.keys():
+        raise SimulationError(f"{_name(draft)}: {sorted(lacking)} have no value; complete the draft with fill()")
     twin = twin_of(draft, host, state.company)
-    for number, each in enumerate((draft,) if twin is None else (draft, twin)):
+    records = (draft,) if twin is None else (draft, twin)
+    moment = Moment(state, records)
+    for each in records:
         plan = _plan(each.schema)
-        moment.schema, moment.values = each.schema, each.values
+        moment.turn_to(each)
         values = _complete(each, plan, moment)
-        yield _event(each, plan, moment, values), values, each.schema, number > 0
+        yield _event(each, plan, moment, values), values, each.schema, each is not draft
 
 
 class _Plan(NamedTuple):
@@ -150,13 +153,14 @@ class _Plan(NamedTuple):
 
     Attributes:
         fields: every named field, and how to get it where it is volatile.
+        required: keys that a draft must have.
         writer: the part of Windows that writes the event: its process id is System's.
         user_sid: System's UserID: who the event is logged for; None if it says nobody, "actor" for who acts.
     """
 
     schema: EventSchema
     fields: tuple[tuple[str, Giver | None], ...]
-    has_unnamed: bool
+    required: frozenset[str]
     writer: str
     user_sid: str | None
 
@@ -168,8 +172,8 @@ def _plan(schema: EventSchema) -> _Plan:
     plan = _PLANS.get(schema.name)
     if plan is None or plan.schema is not schema:
         fields = tuple((s.name, giver_of(s) if s.volatile else None) for s in schema.fields if s.name is not None)
-        unnamed = any(spec.name is None for spec in schema.fields)
-        plan = _PLANS[schema.name] = _Plan(schema, fields, unnamed, *_written_by(schema))
+        required = frozenset(s.name or UNNAMED for s in schema.fields if not s.volatile)
+        plan = _PLANS[schema.name] = _Plan(schema, fields, required, *_written_by(schema))
     return plan
 
 
@@ -178,14 +182,8 @@ def _complete(draft: Draft, plan: _Plan, moment: Moment) -> dict[str, FieldValue
     values: dict[str, FieldValue] = {}
     for name, giver in plan.fields:
         value = given.get(name)
-        if value is None:
-            if giver is None:
-                raise SimulationError(f"{_name(draft)}: field {name} has no value; complete the draft with fill()")
-            value = giver(moment)
-        values[name] = value
-    if plan.has_unnamed:
-        if UNNAMED not in given:
-            raise SimulationError(f"{_name(draft)}: {UNNAMED} has no values; complete the draft with fill()")
+        values[name] = giver(moment) if value is None and giver is not None else given[name]
+    if UNNAMED in plan.required:
         values[UNNAMED] = given[UNNAMED]
     return values
 

@@ -54,9 +54,9 @@ class TestHosts:
             Company.default(hosts=5)
 
     def test_unknown_names_are_refused_with_what_to_do(self) -> None:
-        with pytest.raises(SimulationError, match="no host 'NOWHERE'; take one of Company.hosts"):
+        with pytest.raises(SimulationError, match=r"no host 'NOWHERE'; take one of Company\.hosts"):
             COMPANY.host("NOWHERE")
-        with pytest.raises(SimulationError, match=r"no account 'nobody'; take one of Company.accounts"):
+        with pytest.raises(SimulationError, match=r"no account 'nobody'; take one of Company\.accounts"):
             COMPANY.scene(random.Random(0), schema("sysmon-1-v5"), user="nobody")
 
 
