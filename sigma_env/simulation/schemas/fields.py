@@ -9,12 +9,15 @@ from sigma_env.simulation.schema import EventSchema, FieldSpec
 
 _NEW_PROCESS: Final = 4688
 _USER: Final = "User"
+# They say what an event is; a field of its data that has such a name can't be asked for (see `Partition.column`).
+_ALWAYS_SYSTEM: Final = frozenset({"EventID", "Channel", "Provider_Name"})
 
 
 def resolve(schema: EventSchema, rule_field: str, category: str | None = None) -> FieldSpec | str | None:
     """The field of an event that a rule's field name stands for.
 
-    Names have no spaces, or underscores for them, and are compared with case. The event's own names win; under the
+    Names have no spaces, or underscores for them, and are compared with case. The event's own names win, but for
+    those of System that say what the event is; under the
     category process_creation those that a Security 4688 has for it do.
 
     Args:
@@ -27,6 +30,8 @@ def resolve(schema: EventSchema, rule_field: str, category: str | None = None) -
         for the account of a 4688 under process_creation, which is composed of several fields (see
         `sigma_env.events.derived.process_user`); None if the event has no such field.
     """
+    if rule_field in _ALWAYS_SYSTEM:
+        return rule_field
     if schema.event_id == _NEW_PROCESS and schema.channel == SECURITY:
         under_category = category == PROCESS_CREATION
         if under_category and rule_field == _USER:
