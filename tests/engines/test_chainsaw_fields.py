@@ -3,10 +3,12 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from sigma_env.engines.base import Matches
 from sigma_env.engines.judge import judge
+from sigma_env.engines.mapped_fields import MappedFields, mapped_store
 from sigma_env.engines.native import NativeEngine
 from sigma_env.engines.switched_show import tree
 from sigma_env.events.store import EventStore
@@ -249,3 +251,34 @@ def test_a_merge_key_is_a_field_like_any_other() -> None:
     text = HEADER + "\n  s: &s {Image: x}\n  t: {<<: *s}\n  condition: s\n"
     (loaded,) = parse_switched_text(text, Path("rule.yml"), CHAINSAW)
     assert "failed to tokenise field '<<'" in (loaded.reason or "")
+
+
+@pytest.mark.parametrize(
+    ("field", "having"),
+    [
+        ("Image", [0]),
+        ("int(Image)", [0]),
+        ("Company", [1]),
+        ("Odd", []),
+        ("Event.EventData.Odd", [1]),
+        ("EventID", [0, 1]),
+        ("Hashes", []),
+    ],
+)
+def test_in_which_partitions_a_field_is(field: str, having: list[int]) -> None:
+    documents = [document(Image="x"), document(Company="x", Odd="y")]
+    documents[1]["Event"]["System"]["EventID"] = 2
+    store = EventStore.from_documents(documents)
+    bits = mapped_store(store).having(field)
+    assert [number for number in range(2) if bits >> number & 1] == having
+
+
+def test_of_events_from_files_the_last_of_several_values_counts() -> None:
+    event = document()
+    event["Event"]["EventData"] = {"Image": ["first", "last"]}
+    plain = EventStore.from_documents([event])
+    assert [matched(f"{{s: {{Image: {value}}}, condition: s}}", event) for value in ("first", "last")] == [[0], [0]]
+    (fields,) = mapped_store(plain).fields
+    last_wins = MappedFields(plain.partitions[0], np.ones(1, np.bool_))
+    shown = [one.column("Image") for one in (fields, last_wins)]
+    assert [None if one is None else one.cells(0) for one in shown] == [["first", "last"], ["last"]]

@@ -1,6 +1,7 @@
 """A program test by test on single events agrees with the engine that runs it on columns, and says what decided."""
 
 import gzip
+import json
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -16,12 +17,13 @@ from sigma_env.engines.judge import Causes, judge, meaning_of, same_document, to
 from sigma_env.engines.native import NativeEngine
 from sigma_env.engines.rule_cache import load_rules
 from sigma_env.engines.switched_match import program_of
-from sigma_env.engines.switched_show import deciders, describe, tree
+from sigma_env.engines.switched_show import as_dict, deciders, describe, tree
 from sigma_env.events.build import build
 from sigma_env.events.logs import LogRoot
 from sigma_env.events.store import EventStore
 from sigma_env.sigma.chainsaw_files import parse_switched_text
 from sigma_env.sigma.chainsaw_tree import Program
+from sigma_env.sigma.files import parse_rule_text
 from sigma_env.sigma.rule import And, LogSource, Rule
 from sigma_env.sigma.switches import CHAINSAW, SIGMA, Switch
 from tests.engines.recorded import FOLDER, recordings
@@ -158,6 +160,32 @@ def test_a_trace_agrees_with_the_columns_on_real_rules_and_events(real: Real, mo
             assert bool(list(lines.at(row))) == (row in matched) or not found.selection.selects
             compared += 1
     assert compared > 2_000
+
+
+SOME_SWITCHES = (
+    CHAINSAW,
+    frozenset({Switch.MISSING}),
+    CHAINSAW - {Switch.FEW_MODIFIERS, Switch.KEYWORDS},
+    frozenset({Switch.FIELD_MAPPING, Switch.OPTIMISER}),
+)
+
+
+@pytest.mark.parametrize("on", SOME_SWITCHES, ids=range(len(SOME_SWITCHES)))
+def test_every_judgement_can_be_shown(on: frozenset[Switch]) -> None:
+    store = EventStore.from_documents([event(Image="foo", User="bar"), event(CommandLine="foo*bar"), event()])
+    count = 0
+    for recorded in recordings("generated")[::20]:
+        (loaded,) = parse_rule_text(recorded["rule"], Path("r.yml"))
+        for row in range(store.n_events) if loaded.rule is not None else ():
+            assert loaded.rule is not None
+            found = judge(loaded.rule, store, row, on)
+            assert found.problem or found.condition
+            if found.condition is not None:
+                assert tree(found.condition).splitlines()[0][0] in "✓✗–"
+                assert json.loads(json.dumps(as_dict(found.condition)))["result"] == found.condition.truth
+                assert all(not leaf.children for leaf in deciders(found.condition))
+            count += 1
+    assert count > 200
 
 
 def shown(detection: str, data: dict[str, Any], on: frozenset[Switch] = CHAINSAW) -> str:
