@@ -69,6 +69,11 @@ def datasets_dir() -> Path:
     return cache_dir("datasets")
 
 
+def simulated_dir() -> Path:
+    """Returns the folder of simulated logs, named like the datasets that they belong to."""
+    return cache_dir("simulated")
+
+
 def locks_dir() -> Path:
     """Returns the folder of lock files: they stand apart, so that deleting a thing never deletes its lock."""
     return cache_dir("locks")

@@ -35,7 +35,7 @@ class Candidate(NamedTuple):
         source: where it comes from, as the task will say.
         loaded: the rule, or why it is none.
         text: its YAML, one document.
-        request: the analyst's words; "" if there are none.
+        request: the analyst's words; "" if there are none, or none yet.
         persona: who asks.
         licence: of the rule.
         coverage: what the request discloses, as its author knows; None: measure it.
@@ -48,7 +48,7 @@ class Candidate(NamedTuple):
     source: str
     loaded: LoadedRule
     text: str
-    request: str
+    request: str = ""
     persona: str = "rule_text"
     licence: str = ""
     coverage: float | None = None

@@ -9,6 +9,7 @@ from typing import Final
 from sigma_env.engines.native import NativeEngine
 from sigma_env.errors import DatasetError
 from sigma_env.events.build import build as build_store
+from sigma_env.events.store import EventStore
 from sigma_env.sigma.files import parse_rule_file, rule_files
 from sigma_env.sigma.limits import RULE_LIMITS
 from sigma_env.sigma.yaml import iterate_documents
@@ -121,9 +122,28 @@ def build_dataset(
 
     store = build_store([place.root() for place in logs], reading)
     assembly = assemble(candidates, store, seed, progress)
+    return finish(name, assembly, store, logs, len(candidates), sources=sources, inputs=inputs, seed=seed)
+
+
+def finish(
+    name: str,
+    assembly: Assembly,
+    store: EventStore,
+    logs: Sequence[LogsFrom],
+    rules_read: int,
+    *,
+    sources: Sequence[SourceUsed] = (),
+    inputs: str = "",
+    seed: int = 0,
+) -> Manifest:
+    """Writes tasks as a dataset, in the place of one of the same name.
+
+    Raises:
+        DatasetError: there are no tasks; nothing is written.
+    """
     reasons = Counter(left.reason for left in assembly.left_out)
     if not assembly.tasks:
-        raise DatasetError(f"none of {len(candidates)} rules can be a task on these logs: {_most_common(assembly)}")
+        raise DatasetError(f"none of {rules_read} rules can be a task on these logs: {_most_common(assembly)}")
     manifest = Manifest(
         name=name,
         inputs=inputs,
@@ -137,7 +157,7 @@ def build_dataset(
             files=len(store.files),
             unreadable=len(store.unreadable),
         ),
-        rules_read=len(candidates),
+        rules_read=rules_read,
         tasks=len(assembly.tasks),
         left_out=dict(sorted(reasons.items())),
         splits=dict(sorted(Counter(task.split for task in assembly.tasks).items())),

@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict
 
 from sigma_env.events.logs import LogRoot
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 """Changes whenever the same rules and logs give other tasks, or other files."""
 
 
@@ -19,14 +19,14 @@ class LogsFrom(_Frozen):
     """A folder or file of logs.
 
     Attributes:
-        kind: what `path` is relative to: a source of the catalogue, the starter's own data, or nothing, for a user's
-            own logs.
+        kind: what `path` is relative to: a source of the catalogue, the folder of simulated logs, or nothing, for a
+            user's own logs.
         source: the source, where the kind is that.
         path: folder or file.
         prefix: stands before the files' names in event references.
     """
 
-    kind: Literal["source", "starter", "path"]
+    kind: Literal["source", "simulated", "path"]
     source: str = ""
     path: str = ""
     prefix: str = ""
@@ -41,10 +41,10 @@ class LogsFrom(_Frozen):
             from sigma_env.corpora.sources import source_path
 
             return LogRoot(source_path(self.source) / self.path, self.prefix)
-        if self.kind == "starter":
-            from sigma_env.simulation.starter.files import DATA
+        if self.kind == "simulated":
+            from sigma_env.corpora.cache import simulated_dir
 
-            return LogRoot(DATA / self.path, self.prefix)
+            return LogRoot(simulated_dir() / self.path, self.prefix)
         return LogRoot(Path(self.path), self.prefix)
 
 

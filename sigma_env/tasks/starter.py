@@ -1,14 +1,22 @@
-"""The starter dataset: it comes with the package and is put together when it is first asked for, within a second."""
+"""The starter dataset: rules of our own; their events and requests are simulated when they are first asked for.
+
+That takes some seconds and nothing but this package; the same version makes the same dataset on every machine.
+"""
+
+from pathlib import Path
+from typing import Final
 
 from sigma_env.corpora.cache import CACHE_VARIABLE, locks_dir
 from sigma_env.errors import DatasetError
-from sigma_env.sigma.files import parse_rule_text
-from sigma_env.simulation.starter.files import DATA, LOGS
+from sigma_env.sigma.files import parse_rule_file, rule_files
 from sigma_env.tasks.assemble import Candidate
-from sigma_env.tasks.code import code_hash, hash_of
+from sigma_env.tasks.code import PACKAGE, code_hash, hash_of
 from sigma_env.tasks.folder import read_manifest
-from sigma_env.tasks.manifest import LogsFrom
 from sigma_env.tasks.names import STARTER
+
+DATA: Final = PACKAGE / "_data"
+RULES: Final[Path] = DATA / "starter" / "rules"
+LICENCE: Final = "Apache-2.0"
 
 
 def ensure_starter() -> None:
@@ -33,29 +41,18 @@ def ensure_starter() -> None:
 
 
 def _build(inputs: str) -> None:
-    from sigma_env.tasks.build import build_dataset
+    from sigma_env.tasks.simulated import build_simulated
 
-    build_dataset(STARTER, starter_candidates(), [LogsFrom(kind="starter", path=LOGS)], inputs=inputs)
+    build_simulated(STARTER, starter_candidates(), inputs=inputs)
 
 
 def starter_candidates() -> list[Candidate]:
-    """The starter's rules with the requests that were written for them."""
-    from sigma_env.simulation.starter.scenario import load_rules
-
+    """The rules that were written for this project."""
     candidates = []
-    for rule in load_rules():
-        [loaded] = parse_rule_text(rule.text, rule.path)
-        candidates.append(
-            Candidate(
-                source=f"{STARTER}:{rule.name}",
-                loaded=loaded,
-                text=rule.text,
-                request=rule.request,
-                persona=rule.persona,
-                licence="Apache-2.0",
-                coverage=1.0,  # a request of ours says all that its rule tests, some of it in other words
-            )
-        )
+    for path in rule_files([RULES]):
+        [loaded] = parse_rule_file(path)
+        text = path.read_text(encoding="utf-8")
+        candidates.append(Candidate(f"{STARTER}:{path.stem}", loaded, text, licence=LICENCE))
     return candidates
 
 
@@ -67,5 +64,5 @@ def _is_built(inputs: str) -> bool:
 
 
 def _inputs() -> str:
-    """Hash of the starter's data and of the code that makes tasks of them, so that an upgrade builds anew."""
+    """Hash of the package's data and of the code that makes tasks of them, so that an upgrade builds anew."""
     return f"{code_hash()}-{hash_of([file for file in DATA.rglob('*') if file.is_file()])}"

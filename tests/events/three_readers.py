@@ -25,7 +25,8 @@ from sigma_env.events.recorded import number_of, text_of, time_of
 from sigma_env.events.writer import Event
 
 RUST, PYTHON, LIBEVTX = "evtx", "python-evtx", "libevtx"
-_XMLNS = re.compile(r' xmlns(:\w+)?="[^"]*"')
+# Of tags only: a value may be XML too.
+_XMLNS = re.compile(r"(<[^<>]*?) xmlns=(?:\"[^\"]*\"|'[^']*')")
 _SIGNED = {ValueType.INT8: 8, ValueType.INT16: 16, ValueType.INT32: 32, ValueType.INT64: 64}
 _UNSIGNED = {ValueType.UINT8, ValueType.UINT16, ValueType.UINT32, ValueType.UINT64}
 _HEX = {ValueType.HEX32, ValueType.HEX64}
@@ -146,6 +147,8 @@ def leaves_of(event: Event) -> list[Leaf]:
     for name, value in event.data or ():
         label = "Data" if name is None else f"Data {name}"
         leaves += [(label, one) for one in elements_of(value)]
+    if event.binary is not None:
+        leaves.append(("Binary", event.binary))
     if event.user_data is not None:
         leaves += _leaves(event.user_data)
     return leaves
@@ -179,12 +182,12 @@ def _leaves(element: Element) -> Iterator[Leaf]:
 
 def shown_leaves(xml: str, reader: str) -> list[tuple[str, str]]:
     """The values of the body as a reader's XML shows them: (name, text) in order."""
-    root = ET.fromstring(_XMLNS.sub("", xml))
+    root = ET.fromstring(_XMLNS.sub(r"\1", xml))
     leaves: list[tuple[str, str]] = []
     for section in root:
         if section.tag == "EventData":
             for element in section:
-                label = f"Data {element.get('Name')}" if "Name" in element.attrib else "Data"
+                label = f"{element.tag} {element.get('Name')}" if "Name" in element.attrib else element.tag
                 leaves += [(label, text) for text in _texts(element.text or "", reader)]
         elif section.tag == "UserData":
             leaves += [leaf for child in section for leaf in _shown(child)]
@@ -226,7 +229,7 @@ def system_of(event: Event) -> dict[str, Any]:
 
 def shown_system(xml: str) -> dict[str, Any]:
     """The same of a reader's XML; what is absent is None."""
-    system = ET.fromstring(_XMLNS.sub("", xml)).find("System")
+    system = ET.fromstring(_XMLNS.sub(r"\1", xml)).find("System")
     assert system is not None
     shown: dict[str, Any] = {}
     for name, read in _SYSTEM_NAMES.items():

@@ -12,8 +12,7 @@ from sigma_env.engines.base import Matches
 from sigma_env.engines.native import NativeEngine
 from sigma_env.errors import DatasetError
 from sigma_env.sigma.answer import parse_answer
-from sigma_env.simulation.starter.files import DATA
-from sigma_env.simulation.starter.scenario import load_rules
+from sigma_env.simulation.requests import PERSONAS
 from sigma_env.tasks import starter
 from sigma_env.tasks.dataset import load_dataset
 from sigma_env.tasks.equivalents import equivalents
@@ -21,6 +20,7 @@ from sigma_env.tasks.folder import MANIFEST, dataset_folder
 from sigma_env.tasks.leakage import leakage
 from sigma_env.tasks.messages import messages, prompt_text
 from sigma_env.tasks.reference import reference_answer, reference_rule
+from sigma_env.tasks.starter import DATA, RULES
 
 
 @pytest.fixture(scope="module")
@@ -44,10 +44,16 @@ class TestTasks:
     def test_every_rule_of_the_package_is_a_task_with_its_own_request(self) -> None:
         dataset = load_dataset("starter")
         assert dataset.manifest.left_out == {}
-        assert {task.source: task.request for task in dataset.tasks} == {
-            f"starter:{rule.name}": rule.request for rule in load_rules()
+        assert {task.source for task in dataset.tasks} == {f"starter:{path.stem}" for path in RULES.glob("*.yml")}
+        assert len({task.request for task in dataset.tasks}) == len(dataset.tasks)
+        assert {task.persona for task in dataset.tasks} == set(PERSONAS)
+        assert {(task.licence, task.author, task.scenario) for task in dataset.tasks} == {
+            ("Apache-2.0", "SigmaForge", "default")
         }
-        assert all(task.persona != "rule_text" and task.licence == "Apache-2.0" for task in dataset.tasks)
+
+    def test_requests_tell_all_of_their_rules(self) -> None:
+        assert {task.coverage for task in load_dataset().tasks} == {1.0}
+        assert {task.disclosed for task in load_dataset().tasks} == {""}
 
     def test_no_literal_decides_a_task(self) -> None:
         assert min(task.difficulty for task in load_dataset().tasks) > 0.3
@@ -57,7 +63,6 @@ class TestTasks:
             text = prompt_text(messages(task))
             assert task.reference not in text
             assert reference_rule(task).meta.id not in text
-            assert reference_rule(task).meta.title not in text
 
     def test_references_and_equivalents_match_the_truth(self) -> None:
         dataset, engine = load_dataset(), NativeEngine()

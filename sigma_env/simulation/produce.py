@@ -1,0 +1,157 @@
+"""Rules → events and requests: many at once, in several processes, each rule by itself."""
+
+import multiprocessing
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from typing import Any, Final, Literal, NamedTuple
+
+from sigma_env.sigma.rule import Rule
+from sigma_env.simulation.cases import Alike, Cases, Unsatisfiable, make_cases
+from sigma_env.simulation.draft import Draft
+from sigma_env.simulation.plan import Plan, Scenario
+from sigma_env.simulation.requests import Request, RequestError, full_plan, make_plan, write_request
+from sigma_env.simulation.schemas import catalogue
+from sigma_env.simulation.world import Company
+
+EXAMPLES_SHOWN: Final = 2
+"""Events that a request shows where its persona shows any."""
+# Fewer rules are done sooner than a second process has started.
+_WORTH_A_PROCESS: Final = 60
+_RULES_PER_MESSAGE: Final = 8
+
+Progress = Callable[[int, int], None]
+"""Called with (rules done, rules)."""
+Profile = Literal["sysmon", "security", "mixed", ""]
+
+
+class Wish(NamedTuple):
+    """What is to be made of a rule.
+
+    Attributes:
+        rule: the reference.
+        persona: who asks for it; None if nobody does: then all of the rule is disclosed.
+        scenario: what is special about the request.
+    """
+
+    rule: Rule
+    persona: str | None = None
+    scenario: Scenario = "default"
+
+
+class Produced(NamedTuple):
+    """What was made of a rule.
+
+    Attributes:
+        drafts: its events; see `make_cases`.
+        unsatisfiable: ways to match of which no event could be made.
+        alike: wrong versions of the rule that no event could tell from it.
+        request: what its persona asks; None if nobody does.
+        cut: the disclosed part of the rule, as a document; None if all of it is disclosed.
+        coverage: share of the rule's parts that are disclosed, 0…1.
+        fault: why nothing could be made of the rule; "" if something was.
+    """
+
+    drafts: tuple[Draft, ...] = ()
+    unsatisfiable: tuple[Unsatisfiable, ...] = ()
+    alike: tuple[Alike, ...] = ()
+    request: Request | None = None
+    cut: dict[str, Any] | None = None
+    coverage: float = 1.0
+    fault: str = ""
+
+
+def produce(wish: Wish, company: Company, seed: int) -> Produced:
+    """Makes the events and the request of one rule. A pure function of its arguments.
+
+    Args:
+        wish: the rule, and who asks for it.
+        company: where it happens.
+        seed: another seed gives other events and words.
+    """
+    rule = wish.rule
+    try:
+        plan = full_plan(rule) if wish.persona is None else make_plan(rule, seed, wish.scenario)
+        shows = EXAMPLES_SHOWN if wish.persona in _SHOWING else 0
+        cases = make_cases(plan, company, seed, visible=shows)
+        request = None if wish.persona is None else _request(plan, wish.persona, cases, seed)
+    except RequestError as error:
+        return Produced(fault=str(error))
+    cut = None if plan.cut is plan.rule else dict(plan.cut.document)
+    return Produced(*cases, request, cut, plan.coverage)
+
+
+_SHOWING: Final = frozenset({"incident_responder"})
+
+
+def _request(plan: Plan, persona: str, cases: Cases, seed: int) -> Request:
+    shown = [draft.values for draft in cases.drafts if draft.visible and draft.role == "positive"]
+    return write_request(plan, persona, seed, profile=profile_of(cases.drafts), visible=shown)
+
+
+def profile_of(drafts: Iterable[Draft]) -> Profile:
+    """Which kind of log shows a rule's events; "" for events that every Windows host logs."""
+    sources = {draft.schema.logged_by for draft in drafts}
+    if {"sysmon", "security"} <= sources:
+        return "mixed"
+    return "sysmon" if "sysmon" in sources else "security" if "security" in sources else ""
+
+
+def produce_all(
+    wishes: Sequence[Wish], company: Company, seed: int, *, processes: int = 2, progress: Progress | None = None
+) -> Iterator[Produced]:
+    """Makes the events and requests of many rules, in order; the same ones in however many processes.
+
+    Args:
+        wishes: the rules, and who asks for them.
+        company: where it happens.
+        seed: of all of them.
+        processes: how many may work at once.
+        progress: is told how far it is.
+    """
+    forks = "fork" in multiprocessing.get_all_start_methods()
+    if processes < 2 or not forks or len(wishes) < _WORTH_A_PROCESS:
+        made: Iterator[Produced] = (produce(wish, company, seed) for wish in wishes)
+    else:
+        made = _in_processes(wishes, company, seed, processes)
+    for number, produced in enumerate(made, 1):
+        if progress is not None:
+            progress(number, len(wishes))
+        yield produced
+
+
+class _Job(NamedTuple):
+    wishes: Sequence[Wish]
+    company: Company
+    seed: int
+
+
+# What child processes inherit by fork: rules with thousands of values are not worth sending.
+_inherited: list[_Job] = []
+
+
+def _in_processes(wishes: Sequence[Wish], company: Company, seed: int, processes: int) -> Iterator[Produced]:
+    _inherited[:] = [_Job(wishes, company, seed)]
+    try:
+        with warnings.catch_warnings():
+            # Python warns of forking beside threads; the children only compute.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            with ProcessPoolExecutor(processes, multiprocessing.get_context("fork")) as pool:
+                for packed in pool.map(_produce_inherited, range(len(wishes)), chunksize=_RULES_PER_MESSAGE):
+                    yield _unpacked(packed)
+    finally:
+        _inherited.clear()
+
+
+def _produce_inherited(at: int) -> Produced:
+    job = _inherited[0]
+    produced = produce(job.wishes[at], job.company, job.seed)
+    # Schemas are told by name: copies of them would be others than the catalogue's.
+    drafts = [draft._replace(schema=draft.schema.name) for draft in produced.drafts]  # type: ignore[arg-type]
+    return produced._replace(drafts=tuple(drafts))
+
+
+def _unpacked(packed: Produced) -> Produced:
+    named = catalogue().named
+    drafts = [draft._replace(schema=named(str(draft.schema))) for draft in packed.drafts]
+    return packed._replace(drafts=tuple(drafts))
