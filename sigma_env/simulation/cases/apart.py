@@ -112,6 +112,7 @@ class Apart:
                 failures += 1
                 continue
             directions = [goals]
+            failures = 0
             wanted -= 1
             title = f"{version.kind}: {version.title}"
             yield Miss(work, "near_miss", title, base) if goals[0].truth else base._replace(work=work)

@@ -5,8 +5,9 @@ all that is asked of them so far. What that breaks elsewhere is mended in the ne
 """
 
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
+from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from sigma_env.engines.evaluator import DictEvent, trace
@@ -94,7 +95,7 @@ class Meeting:
         Returns:
             Whether they are met.
         """
-        attempt = _Attempt(self, work, rng)
+        attempt = _Attempt(self, work, rng, fixed=dict(_fixed(goals)))
         for _ in range(_ROUNDS):
             unmet = [goal for goal in goals if self.holds(goal.node, work) != goal.truth]
             if not unmet:
@@ -126,8 +127,10 @@ class Meeting:
 class _Attempt:
     """Changes one event."""
 
-    def __init__(self, meeting: Meeting, work: Work, rng: random.Random) -> None:
-        self._meeting, self._work, self._rng = meeting, work, rng
+    def __init__(
+        self, meeting: Meeting, work: Work, rng: random.Random, fixed: Mapping[int, bool] = MappingProxyType({})
+    ) -> None:
+        self._meeting, self._work, self._rng, self._fixed = meeting, work, rng, fixed
 
     def force(self, node: Node, truth: bool) -> bool:
         """Makes a node come out as wanted; what else that changes is not looked at."""
@@ -145,7 +148,9 @@ class _Attempt:
 
     def _force_one(self, node: And | Or, truth: bool) -> bool:
         possible = [
-            at for at, child in enumerate(node.children) if self._meeting.truth(child, self._work) is not (not truth)
+            at
+            for at, child in enumerate(node.children)
+            if self._fixed.get(id(child), truth) == truth and self._meeting.truth(child, self._work) in (truth, None)
         ]
         before = self._work.copy() if len(possible) > 1 else None
         order = self._shuffled(possible)
@@ -285,6 +290,18 @@ class _Attempt:
         if value is None:
             return later_text(spec, self._rng)
         return value if isinstance(value, str) else value[self._work.element]
+
+
+def _fixed(goals: Iterable[Goal]) -> Iterator[tuple[int, bool]]:
+    """Nodes, by identity, whose truth follows from the goals."""
+    for node, truth in goals:
+        yield id(node), truth
+        if isinstance(node, Selection):
+            yield from _fixed([Goal(node.child, truth)])
+        elif isinstance(node, Not):
+            yield from _fixed([Goal(node.child, not truth)])
+        elif isinstance(node, And | Or) and isinstance(node, And) == truth:
+            yield from _fixed(Goal(child, truth) for child in node.children)
 
 
 def _firm(demands: dict[int, tuple[Value, Demand]]) -> dict[int, tuple[Value, Demand]]:

@@ -198,13 +198,13 @@ class PositiveMaker:
     def _come_near(self, work: Work, rng: random.Random) -> None:
         """Lets filters nearly exclude the event: all of their lines hold but one."""
         for conjunction in self._usage.order(self._filters, range(len(self._filters)), rng)[:2]:
-            lines = self._filters[conjunction].children
-            for line in self._usage.order(self._filters[conjunction], range(len(lines)), rng):
+            lines = self._filters[conjunction]
+            for line in self._usage.order(lines, range(len(lines)), rng):
                 near = [Goal(child, at != line) for at, child in enumerate(lines)]
                 trial = work.copy()
                 if self._meeting.meet([*near, *self._goals], trial, rng):
                     work.become(trial)
-                    self._usage.count([(id(self._filters), conjunction), (id(self._filters[conjunction]), line)])
+                    self._usage.count([(id(self._filters), conjunction), (id(lines), line)])
                     break
             else:
                 self._usage.fail([(id(self._filters), conjunction)])
@@ -311,10 +311,19 @@ def _contained(need: Need) -> Need:
     return Need(need.pattern._replace(op="contains"), need.written)
 
 
-def _filter_lines(condition: Node) -> list[And]:
-    """The conjunctions that filters consist of."""
-    return [
-        place.node
-        for place in places(condition)
-        if place.negated and isinstance(place.node, And) and len(place.node.children) > 1
-    ]
+def _filter_lines(condition: Node) -> list[tuple[Node, ...]]:
+    """The conjunctions that filters consist of; of a line with `all` each value is one."""
+    found: list[tuple[Node, ...]] = []
+    for place in places(condition):
+        if place.negated and not isinstance(place.parent, And):
+            children = place.node.children if isinstance(place.node, And) else (place.node,)
+            lines = tuple([line for child in children for line in _values_alone(child)])
+            if len(lines) > 1:
+                found.append(lines)
+    return found
+
+
+def _values_alone(node: Node) -> tuple[Node, ...]:
+    if isinstance(node, FieldTest) and node.all and not node.negated:
+        return tuple([node._replace(values=(value,), all=False) for value in node.values])
+    return (node,)

@@ -9,13 +9,15 @@ import random
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
-from sigma_env.sigma.rule import And, FieldTest, Node, Not, Or, Pattern, Selection, Text, Value
+from sigma_env.sigma.rule import And, FieldTest, Glob, Node, Not, Or, Pattern, Regex, Selection, Text, Value
 from sigma_env.simulation.cases.fold import Fold, Folds
-from sigma_env.simulation.cases.frame import DATA, Frame
-from sigma_env.simulation.schema import FieldSpec
+from sigma_env.simulation.cases.frame import Frame, slot_name
+from sigma_env.simulation.cases.lines import Lines
+from sigma_env.simulation.schema import FieldKind, FieldSpec
 from sigma_env.simulation.values import needs_of, solve
 
 _ATTEMPTS: Final = 6
+_ABOUT_TEXT: Final = (Text, Regex, Glob)
 
 Form = bool | Node
 """A normal form: the truth, where that is decided."""
@@ -50,30 +52,43 @@ class Sameness:
         key = (id(node), id(frame))
         known = self._forms.get(key)
         if known is None:
-            known = self._forms[key] = (node, self._form(node, frame, fold, {}))
+            known = self._forms[key] = (node, self._form(node, frame, fold, {}, {}))
         return known[1]
 
-    def _form(self, node: Node, frame: Frame, fold: Fold, given: _Given) -> Form:
+    def _form(self, node: Node, frame: Frame, fold: Fold, given: _Given, outside: _Given) -> Form:
+        """A node's normal form.
+
+        Args:
+            node: a part of a condition.
+            frame: the kind of event.
+            fold: what it decides.
+            given: lines that hold wherever the node has a say, those beside it among them.
+            outside: those of them that stand outside the filter that the node is in.
+        """
         truth = fold.truth(node)
         if truth is not None:
             return truth
         if isinstance(node, Selection):
-            return self._form(node.child, frame, fold, given)
+            return self._form(node.child, frame, fold, given, outside)
         if isinstance(node, Not):
-            form = self._form(node.child, frame, fold, given)
+            form = self._form(node.child, frame, fold, given, given)
             return not form if isinstance(form, bool) else Not(form)
         if isinstance(node, FieldTest):
-            return self._form_of_line(node, frame, given)
+            return self._form_of_line(node, frame, given, outside)
         if isinstance(node, And):
             beside = _with_lines(given, node.children)
-            forms = [self._form(child, frame, fold, beside) for child in node.children]
+            forms = [self._form(child, frame, fold, beside, outside) for child in node.children]
             return _joined(And, (_without_excluded(form, forms) for form in forms))
-        return _joined(Or, (self._form(child, frame, fold, given) for child in node.children))
+        return _joined(Or, (self._form(child, frame, fold, given, outside) for child in node.children))
 
-    def _form_of_line(self, test: FieldTest, frame: Frame, given: _Given) -> Form:
-        if test.field is None and all(spec.name in (None, "Binary") for spec in frame.schema.fields):
-            test = test._replace(field=DATA)  # an event whose only values are unnamed: keywords can stand nowhere else
+    def _form_of_line(self, test: FieldTest, frame: Frame, given: _Given, outside: _Given) -> Form:
+        if test.field is None:
+            test = self._in_only_field(test, frame)
+        elif not test.negated and any(_line_implies(line, test) for line in outside.get(test.field, ())):
+            return True
         spec = None if test.field is None else frame.slot(test.field)
+        if spec is not None and spec.kind is FieldKind.ENUM and "fieldref" not in test.modifiers:
+            return _of_choices(test, spec)
         values = [value for value in test.values if spec is None or self._is_holdable(value, spec)]
         if test.all and len(values) < len(test.values):
             return test.negated
@@ -85,6 +100,16 @@ class Sameness:
         kept = tuple(_without_implied(values, weakest=not test.all))
         return test._replace(modifiers=(), values=kept, all=test.all and len(kept) > 1)
 
+    def _in_only_field(self, test: FieldTest, frame: Frame) -> FieldTest:
+        """Keywords as a line of the only field that can hold any of them, where there is one."""
+        able = [
+            spec
+            for spec in frame.schema.fields
+            if not spec.volatile and any(self._is_holdable(value, spec) for value in test.values)
+        ]
+        names = {slot_name(spec) for spec in able}
+        return test._replace(field=names.pop()) if len(names) == 1 else test
+
     def _is_holdable(self, value: Value, spec: FieldSpec) -> bool:
         """Whether the field can hold any text that the value accepts."""
         key = (id(value), id(spec))
@@ -94,10 +119,20 @@ class Sameness:
         return known[2]
 
 
+def _of_choices(test: FieldTest, spec: FieldSpec) -> Form:
+    """A line about a field of few texts, as a list of those that it accepts."""
+    line = Lines()
+    accepted = [choice for choice in spec.choices if line.holds(test, (choice,))]
+    if not accepted or len(accepted) == len(spec.choices):
+        return bool(accepted)
+    values = tuple([Value(choice, (Text("equals", choice.lower()),)) for choice in accepted])
+    return FieldTest(test.field, (), values)
+
+
 def _is_holdable(value: Value, spec: FieldSpec) -> bool:
     rng = random.Random(0)
     return any(
-        not isinstance(need.pattern, Text) or solve([need], (), spec, rng, "", attempts=_ATTEMPTS) is not None
+        not isinstance(need.pattern, _ABOUT_TEXT) or solve([need], (), spec, rng, "", attempts=_ATTEMPTS) is not None
         for need in needs_of(value)
     )
 
