@@ -89,7 +89,8 @@ def _secrets(plan: Plan) -> tuple[str, ...]:
 @lru_cache(maxsize=8)
 def _secrets_of(parts: tuple[Part, ...]) -> tuple[str, ...]:
     values = [part for part in parts if part.kind == "value"]
-    told = "\n".join(value.text.lower() for value in values if value.disclosed)
+    disclosed = [value.text for value in values if value.disclosed]
+    told = "\n".join([text.lower() for text in disclosed] + [part for text in disclosed for part in _literals(text)])
     secrets = dict.fromkeys(_core(value.text) for value in values if not value.disclosed)
     return tuple(
         secret
@@ -100,5 +101,9 @@ def _secrets_of(parts: tuple[Part, ...]) -> tuple[str, ...]:
 
 def _core(written: str) -> str:
     """What of a value a person would say, in lower case."""
-    literals = [part.strip(_EDGES) for part in parse_text(written) if isinstance(part, str)]
-    return max(literals, key=len, default="").lower()
+    return max((literal.strip(_EDGES) for literal in _literals(written)), key=len, default="")
+
+
+def _literals(written: str) -> list[str]:
+    """The texts between a value's wildcards, in lower case."""
+    return [part.lower() for part in parse_text(written) if isinstance(part, str)]

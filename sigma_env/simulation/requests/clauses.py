@@ -22,7 +22,7 @@ from sigma_env.sigma.rule import (
     Value,
     Wildcard,
 )
-from sigma_env.sigma.text import number_text, parse_text, pattern_of
+from sigma_env.sigma.text import has_wildcard, number_text, parse_text, pattern_of
 
 Operation: TypeAlias = Literal[
     "equals", "startswith", "endswith", "contains", "regex", "cidr", "gt", "gte", "lt", "lte", "null", "empty", "any",
@@ -155,32 +155,53 @@ def _how(test: FieldTest, value: Value) -> tuple[How, str]:
 
 def _how_text(test: FieldTest, written: str) -> tuple[How, str]:
     steps = [step for step in test.modifiers if step not in _LISTS]
-    places = [_PLACES[step] for step in steps if step in _PLACES]
-    if test.field is None and not places:
-        places = [(True, True)]
+    flags = ("cased",) if "cased" in steps else ()
+    if not _ENCODINGS.isdisjoint(steps):
+        return _how_encoded(test, written, [step for step in steps if step != "cased"], flags)
+    if "windash" in steps:
+        flags = (*flags, "windash")
+    before, after = _place(test, steps)
     parts = parse_text(written)
-    before, after = any(place[0] for place in places), any(place[1] for place in places)
     placed = (*([Wildcard.MANY] if before else []), *parts, *([Wildcard.MANY] if after else []))
-    encoding = tuple([step for step in steps if step in _ENCODINGS or step == "windash"])
-    flags: tuple[str, ...] = ("cased",) if "cased" in steps else ()
-    if not _ENCODINGS.intersection(encoding):
-        flags += encoding[:1]  # windash
-        encoding = ()
     pattern = pattern_of(placed, cased=True)
     if isinstance(pattern, AnyText):
         return How("any"), ""
     if not isinstance(pattern, Text):
-        operation: Operation = "contains" if before and after else _one_sided(before, after)
-        return How(operation, ("wild", *flags), encoding), written
-    if not pattern.text and pattern.op == "equals" and not encoding:
+        return How(_operation(before, after), ("wild", *flags)), written
+    if not pattern.text and pattern.op == "equals":
         return How("empty"), ""
-    if "*" in pattern.text or "?" in pattern.text:
-        flags = ("literal", *flags)
-    return How(pattern.op, flags, encoding), pattern.text
+    return How(pattern.op, (*_literal(pattern.text), *flags)), pattern.text
 
 
-def _one_sided(before: bool, after: bool) -> Operation:
-    return "endswith" if before else "startswith" if after else "equals"
+def _how_encoded(test: FieldTest, written: str, steps: list[str], flags: tuple[str, ...]) -> tuple[How, str]:
+    """What comes before the last encoding is encoded too, so it is said as a step; a place after it is a place."""
+    end = max(at for at, step in enumerate(steps) if step in _ENCODINGS or step == "windash") + 1
+    has_place = not _PLACES.keys().isdisjoint(steps)
+    before, after = (False, False) if has_place and end == len(steps) else _place(test, steps[end:])
+    operation, encoding = _operation(before, after), tuple(steps[:end])
+    parts = parse_text(written)
+    if has_wildcard(parts):
+        return How(operation, ("wild", *flags), encoding), written
+    text = "".join([part for part in parts if isinstance(part, str)])
+    return How(operation, (*_literal(text), *flags), encoding), text
+
+
+def _place(test: FieldTest, steps: list[str]) -> tuple[bool, bool]:
+    """Whether anything may stand before and after a text."""
+    places = [_PLACES[step] for step in steps if step in _PLACES]
+    if test.field is None and not places:
+        return True, True
+    return any(place[0] for place in places), any(place[1] for place in places)
+
+
+def _operation(before: bool, after: bool) -> Operation:
+    if before:
+        return "contains" if after else "endswith"
+    return "startswith" if after else "equals"
+
+
+def _literal(text: str) -> tuple[str, ...]:
+    return ("literal",) if "*" in text or "?" in text else ()
 
 
 def _scalar(written: object) -> str:

@@ -62,6 +62,9 @@ ENCODINGS: Final[Mapping[str, str]] = {
     "base64": "Base64",
     "base64offset": "Base64 at any of the three offsets",
     "windash": "any dash spelling",
+    "contains": "any text put around it",
+    "startswith": "any text put after it",
+    "endswith": "any text put before it",
 }
 ENCODED: Final = "looked for in encoded form: "
 

@@ -41,7 +41,8 @@ _TEXTS = st.one_of(_NASTY, _PLAIN)
 _TEXT_CHAINS = st.sampled_from(
     ["", "contains", "startswith", "endswith", "contains|windash", "windash", "cased", "contains|cased", "neq",
      "endswith|neq", "wide|base64offset|contains", "base64", "utf16be|contains", "utf16", "contains|all", "all",
-     "contains|all|windash"]
+     "contains|all|windash", "contains|utf16", "utf16|endswith", "windash|base64", "base64|windash|contains",
+     "startswith|wide"]
 )  # fmt: skip
 
 
