@@ -7,6 +7,7 @@ refuses is nothing that an event shows.
 import ipaddress
 import re
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from functools import lru_cache
 from typing import Final
 from uuid import UUID
@@ -22,14 +23,16 @@ PSEUDO_PROCESSES: Final = frozenset(
 _NOTHING: Final = frozenset({"", "-", "?"})
 _UNSIGNED: Final[Mapping[FieldType, int]] = {"uint8": 8, "uint16": 16, "uint32": 32, "uint64": 64}
 _HEX: Final[Mapping[FieldType, int]] = {"hex32": 32, "hex64": 64}
-_MAX_STRING: Final = 0x7FFF
+_MAX_BYTES: Final = 0xFFFF
+_MAX_TEXT: Final = _MAX_BYTES // 2
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 _DECIMAL: Final = re.compile(r"0|[1-9][0-9]*")
 _SIGNED: Final = re.compile(r"0|-?[1-9][0-9]*")
 _HEXADECIMAL: Final = re.compile(r"0x(0|[1-9a-f][0-9a-f]*)")
-_SID: Final = re.compile(r"S-1-\d{1,15}(-\d{1,10}){1,15}")
+_SID: Final = re.compile(r"S-1-[0-9]{1,15}(-[0-9]{1,10}){1,15}")
 _GUID: Final = re.compile(r"\{?[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}\}?")
-_TIME: Final = re.compile(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(\.\d{1,9})?Z?")
+_FIRST_YEAR: Final = 1601  # FILETIME counts from there
+_TIME: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[ T][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?Z?")
 _BYTES: Final = re.compile(r"([0-9A-F]{2})*")
 _ROOT: Final = re.compile(
     r"""(\\\\\?\\)?[A-Za-z]:(\\|$)      # a drive
@@ -97,15 +100,20 @@ def _guid(_: FieldType, text: str) -> str | None:
 
 def _sid(_: FieldType, text: str) -> str | None:
     upper = text.upper()
-    return upper if _SID.fullmatch(upper) else None
+    held = _SID.fullmatch(upper) and all(int(part) < 1 << 32 for part in upper.split("-")[3:])
+    return upper if held and int(upper.split("-")[2]) < 1 << 48 else None
 
 
 def _time(_: FieldType, text: str) -> str | None:
-    return text.upper() if _TIME.fullmatch(text.upper()) else None
+    upper = text.upper()
+    try:
+        return upper if _TIME.fullmatch(upper) and datetime.fromisoformat(upper).year >= _FIRST_YEAR else None
+    except ValueError:
+        return None
 
 
 def _bytes(_: FieldType, text: str) -> str | None:
-    return text.upper() if _BYTES.fullmatch(text.upper()) else None
+    return text.upper() if len(text) <= 2 * _MAX_BYTES and _BYTES.fullmatch(text.upper()) else None
 
 
 def _boolean(_: FieldType, text: str) -> str | None:
@@ -120,10 +128,10 @@ _RENDERED: Final[Mapping[FieldType, Callable[[FieldType, str], str | None]]] = {
 
 
 def _refusal(spec: FieldSpec, text: str) -> str | None:
-    if len(text) > _MAX_STRING and spec.type == "string":
+    if len(text) > _MAX_TEXT and spec.type != "binary":
         return f"{_called(spec)}: {len(text):,} characters are more than an event holds"
-    if "\x00" in text:
-        return f"{_called(spec)}: an event holds no NUL"
+    if "\x00" in text or not _is_utf16(text):
+        return f"{_called(spec)}: an event holds no NUL and no unpaired surrogate"
     if spec.kind is FieldKind.ENUM:
         listed = ", ".join(repr(choice) for choice in spec.choices[:8])
         return None if text in spec.choices else f"{_called(spec)} can only be one of {listed}; not {text[:60]!r}"
@@ -132,6 +140,16 @@ def _refusal(spec: FieldSpec, text: str) -> str | None:
     check = _CHECKS.get(spec.kind)
     wanted = check(text) if check is not None else None
     return None if wanted is None else f"{_called(spec)} holds {wanted}; {text[:60]!r} is none"
+
+
+def _is_utf16(text: str) -> bool:
+    """Whether EVTX can hold the text: characters beyond 16 bits count twice, halves of such do not stand alone."""
+    if text.isascii():
+        return True
+    try:
+        return len(text.encode("utf-16-le")) <= _MAX_BYTES
+    except UnicodeEncodeError:
+        return False
 
 
 def _called(spec: FieldSpec) -> str:

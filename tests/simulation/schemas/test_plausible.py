@@ -1,6 +1,8 @@
 """What a field can hold, and in which form readers show it."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from sigma_env.sigma.taxonomy import SECURITY, SYSMON
 from sigma_env.simulation.schema import FieldKind, FieldSpec
@@ -27,6 +29,26 @@ def test_what_a_field_can_hold_can_be_written():
         for spec in schema.fields:
             assert cannot_hold(spec, sample(spec)) is None, (schema.name, spec)
             encode(spec, sample(spec))
+
+
+SPECS = sorted({spec for schema in catalogue() for spec in schema.fields}, key=repr)
+TEXTS = st.one_of(
+    st.text(max_size=40),
+    st.integers(-(2**33), 2**65).map(str),
+    st.integers(0, 2**65).map(hex),
+    st.uuids().map(lambda value: str(value).upper()),
+    st.datetimes().map(str),
+    st.lists(st.integers(0, 2**33), min_size=2, max_size=17).map(lambda parts: "S-1-" + "-".join(map(str, parts))),
+    st.binary(max_size=20).map(lambda value: value.hex().upper()),
+    st.sampled_from(["", "-", "true", "false", "C:\\a.exe"]),
+)
+
+
+@given(st.sampled_from(SPECS), TEXTS)
+def test_whatever_is_accepted_can_be_written_and_is_shown_as_it_is(spec: FieldSpec, text: str):
+    if cannot_hold(spec, text) is None:
+        encode(spec, text)
+        assert rendered(spec, text) == text
 
 
 def test_a_choice_of_few_has_choices():
