@@ -4,19 +4,21 @@ An event matches only if its rule is True, so Missing has to be told from False 
 node gives two bit sets, the rows where it is True and those where it is False; elsewhere one is enough.
 """
 
-import re
-from collections.abc import Iterable, Sequence
-from typing import Final, NamedTuple, TypeAlias
-
-import numpy as np
+from typing import NamedTuple, TypeAlias
 
 from sigma_env.engines.leaves import Fields, leaf_rows
-from sigma_env.engines.patterns import codes_of, compare, few_candidates, required_literal
+from sigma_env.engines.patterns import few_candidates
 from sigma_env.engines.plan import Leaf, needle_of, plan_of
 from sigma_env.engines.switched_trace import Panicked
-from sigma_env.errors import EngineError
-from sigma_env.events.column import BOOL, FLOAT, INT, TEXT, Column, pack_bits
-from sigma_env.sigma.chainsaw_regex import in_class, unicode_form
+from sigma_env.engines.typed_values import (
+    beyond_ascii,
+    holds,
+    only_text,
+    pattern_codes,
+    rows_with_text,
+    value_rows,
+)
+from sigma_env.events.column import Column
 from sigma_env.sigma.chainsaw_tree import (
     TEXT_CLASSES,
     BoolIs,
@@ -30,9 +32,8 @@ from sigma_env.sigma.chainsaw_tree import (
     Program,
     Tied,
     Tree,
-    TypedPattern,
 )
-from sigma_env.sigma.rule import FieldTest, Pattern, Regex, Text
+from sigma_env.sigma.rule import FieldTest, Pattern, Text
 from sigma_env.sigma.switches import Switch
 
 
@@ -235,9 +236,9 @@ class Run:
             return 0, 0 if self.missing else domain
         if isinstance(plan, _TextTest):
             true = _text_rows(plan, column, domain)
-            there = _rows_with_text(column) if test.strict else column.rows_filled
+            there = rows_with_text(column) if test.strict else column.rows_filled
         else:
-            true = domain & _value_rows(test, column)
+            true = domain & value_rows(test, column)
             there = column.rows_present
         return true, domain & ~true & (there if self.missing else domain)
 
@@ -265,154 +266,25 @@ def _text_rows(plan: _TextTest, column: Column, domain: int) -> int:
     else:
         codes = column.find_any(plan.needles, among) if plan.needles else []
         if codes and test.ascii_case and not column.is_ascii:
-            beyond = _beyond_ascii(column)
-            codes = [c for c in codes if c not in beyond or any(_holds(t, column, c) for t in plan.literals)]
+            beyond = beyond_ascii(column)
+            codes = [c for c in codes if c not in beyond or any(holds(t, column, c) for t in plan.literals)]
         for pattern in plan.others:
-            codes += _pattern_codes(pattern, column, among)
+            codes += pattern_codes(pattern, column, among)
     if codes and test.strict:
-        codes = _only_text(column, codes)
+        codes = only_text(column, codes)
     return domain & column.rows_with(codes) if codes else 0
 
 
 def _every_code(plan: _TextTest, column: Column, among: set[int] | None) -> list[int]:
     left: set[int] | None = among
-    beyond = _beyond_ascii(column) if plan.test.ascii_case and not column.is_ascii else frozenset()
+    beyond = beyond_ascii(column) if plan.test.ascii_case and not column.is_ascii else frozenset()
     for needle, text in zip(plan.needles, plan.literals, strict=True):
         found = column.find_any((needle,), left)
-        left = {code for code in found if code not in beyond or _holds(text, column, code)}
+        left = {code for code in found if code not in beyond or holds(text, column, code)}
         if not left:
             return []
     for pattern in plan.others:
-        left = set(_pattern_codes(pattern, column, left)) & (left if left is not None else set(range(column.n_values)))
+        left = set(pattern_codes(pattern, column, left)) & (left if left is not None else set(range(column.n_values)))
         if not left:
             return []
     return list(left if left is not None else range(column.n_values))
-
-
-def _beyond_ascii(column: Column) -> frozenset[int]:
-    """Codes of the values with letters whose case a search without regard to case ignores and Chainsaw does not."""
-    known: frozenset[int] | None = column.__dict__.get("beyond_ascii")
-    if known is None:
-        known = frozenset[int]()
-        if not column.is_ascii:
-            known = frozenset(code for code in range(column.n_values) if not column.value(code).isascii())
-        column.__dict__["beyond_ascii"] = known
-    return known
-
-
-def _holds(pattern: Text, column: Column, code: int) -> bool:
-    """Whether a lower-cased literal is in a value whose case is ignored in ASCII only, as `bytes.lower` does."""
-    starts = column.cased_starts
-    value, text = column.text[starts[code] : starts[code + 1] - 1].lower(), pattern.text.encode()
-    if pattern.op == "equals":
-        return value == text
-    if pattern.op == "startswith":
-        return value.startswith(text)
-    return value.endswith(text) if pattern.op == "endswith" else text in value
-
-
-_UNICODE_CLASS: Final = re.compile(r"\\([dwsDWS])")
-
-
-def _pattern_codes(pattern: Pattern, column: Column, among: set[int] | None) -> Sequence[int]:
-    return _regex_codes(pattern, column, among) if isinstance(pattern, Regex) else codes_of(pattern, column, among)
-
-
-def _regex_codes(pattern: Regex, column: Column, among: set[int] | None) -> list[int]:
-    """Codes of the values that an expression accepts; its Unicode form is only looked at where ASCII's differs."""
-    codes = list(codes_of(pattern, column, among))
-    classes = {name.lower() for name in _UNICODE_CLASS.findall(pattern.pattern)}
-    if not classes:
-        return codes
-    differing = _differing(column)
-    differ = frozenset[int]().union(*(differing[name] for name in classes))
-    if not differ:
-        return codes
-    kept = [code for code in codes if code not in differ]
-    asked: Iterable[int] = differ if among is None else differ & among
-    literal = required_literal(pattern.pattern)
-    if literal and literal.isascii() and not pattern.flags and "(?" not in pattern.pattern.replace("(?:", ""):
-        asked = column.find_all(literal.lower().encode(), among=asked)
-    if not asked:
-        return kept
-    return kept + list(codes_of(pattern._replace(pattern=unicode_form(pattern.pattern)), column, asked))
-
-
-def _differing(column: Column) -> dict[str, frozenset[int]]:
-    r"""By class, `d`, `w` and `s`, the codes of the values with characters that only Unicode's class has."""
-    known: dict[str, frozenset[int]] | None = column.__dict__.get("differing")
-    if known is None:
-        texts = {code: column.value(code) for code in _beyond_ascii(column)}
-        if b"\x0b" in column.lower:
-            texts |= {code: column.value(code) for code in column.find_any((b"\x0b",))}
-        characters = {char for text in texts.values() for char in set(text) if not char.isascii() or char == "\x0b"}
-        known = column.__dict__["differing"] = {
-            name: frozenset(code for code, text in texts.items() if not some.isdisjoint(text)) if some else frozenset()
-            for name in "dws"
-            for some in [{char for char in characters if in_class(char, name)}]
-        }
-    return known
-
-
-def _only_text(column: Column, codes: Iterable[int]) -> list[int]:
-    if _is_all_text(column):
-        return list(codes)
-    kinds = column.parts.kinds
-    return [code for code in codes if kinds[code] == TEXT]
-
-
-def _is_all_text(column: Column) -> bool:
-    known = column.__dict__.get("all_text")
-    if known is None:
-        known = column.__dict__["all_text"] = not column.parts.kinds.any()
-    return bool(known)
-
-
-def _rows_with_text(column: Column) -> int:
-    """Bit set of the rows that hold text, or several values: a list of none is no text either, but no row has one."""
-    if _is_all_text(column) and not column.is_multi:
-        return column.rows_filled
-    rows: int | None = column.__dict__.get("text_rows")
-    if rows is None:
-        rows = column.rows_with(np.flatnonzero(column.parts.kinds == TEXT).tolist())
-        rows |= _rows_with_several(column)
-        column.__dict__["text_rows"] = rows
-    return rows
-
-
-def _rows_with_several(column: Column) -> int:
-    """Bit set of the rows with several values: an array, which is no number, boolean or null."""
-    offsets = column.parts.offsets
-    return 0 if offsets is None else pack_bits(np.diff(offsets) > 1)
-
-
-def _value_rows(test: FieldCheck, column: Column) -> int:
-    rows = 0
-    for pattern in test.patterns:
-        rows |= column.rows_with(_value_codes(pattern, column))
-    return rows & ~_rows_with_several(column) if rows and column.is_multi else rows
-
-
-def _value_codes(pattern: TypedPattern, column: Column) -> list[int]:
-    if isinstance(pattern, NullIs):
-        return [column.null_code]
-    typed = _typed_values(column)
-    if isinstance(pattern, BoolIs):
-        return [code for code, kind, value in typed if kind == BOOL and value == pattern.value]
-    if isinstance(pattern, NumberIs):
-        wanted = FLOAT if isinstance(pattern.number, float) else INT
-        op, number = pattern
-        if op == "eq":
-            return [code for code, kind, value in typed if kind == wanted and value == number]
-        return [code for code, kind, value in typed if kind == wanted and compare(op, value, number)]
-    raise EngineError(f"{pattern!r} is no typed value")
-
-
-def _typed_values(column: Column) -> list[tuple[int, int, int | float]]:
-    """(code, kind, value) of all that is no text."""
-    known: list[tuple[int, int, int | float]] | None = column.__dict__.get("typed")
-    if known is None:
-        kinds = column.parts.kinds
-        known = [(code, int(kinds[code]), column.typed_value(code)) for code in np.flatnonzero(kinds).tolist()]  # type: ignore[misc]
-        column.__dict__["typed"] = known
-    return known
