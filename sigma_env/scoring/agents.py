@@ -12,9 +12,9 @@ from sigma_env.scoring.options import weighted
 from sigma_env.scoring.scorer import Scorer
 from sigma_env.scoring.yardstick import Yardstick, run
 from sigma_env.sigma.answer import ABSTENTION, parse_answer
+from sigma_env.sigma.rewrite import fenced, to_yaml
 from sigma_env.sigma.rule import FieldTest, Glob, LogSource, Node, Not, Rule, Selection, Text
 from sigma_env.tasks.reference import reference_answer, reference_rule
-from sigma_env.tasks.rewrite import fenced, to_yaml
 from sigma_env.tasks.task import Task
 
 AGENT_NAMES: Final = ("oracle", "one-literal", "eventid-only", "constant", "empty")

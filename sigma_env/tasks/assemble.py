@@ -11,12 +11,12 @@ from sigma_env.events.ref import EventRef
 from sigma_env.events.store import EventStore
 from sigma_env.sigma.answer import parse_answer
 from sigma_env.sigma.files import LoadedRule, parse_rule_text
+from sigma_env.sigma.rewrite import fenced, to_yaml
 from sigma_env.sigma.rule import Rule
 from sigma_env.sigma.taxonomy import select
 from sigma_env.sigma.tree import field_tests
 from sigma_env.tasks.difficulty import difficulty
 from sigma_env.tasks.requests import coverage
-from sigma_env.tasks.rewrite import fenced, to_yaml
 from sigma_env.tasks.split import Profile, assign, clusters, word_pairs
 from sigma_env.tasks.task import Split, Task
 from sigma_env.tasks.truth import IgnoredEvents, Truth

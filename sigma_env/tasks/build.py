@@ -1,4 +1,4 @@
-"""Datasets built from rules and logs: SigmaHQ's on the public logs, and a user's own on theirs."""
+"""Datasets built from rules and logs, such as a user's own."""
 
 import re
 from collections import Counter
@@ -12,58 +12,16 @@ from sigma_env.events.build import build as build_store
 from sigma_env.events.store import EventStore
 from sigma_env.sigma.files import parse_rule_file, rule_files
 from sigma_env.sigma.limits import RULE_LIMITS
+from sigma_env.sigma.rewrite import to_yaml
 from sigma_env.sigma.yaml import iterate_documents
 from sigma_env.tasks.assemble import Assembly, BuildProgress, Candidate, assemble
 from sigma_env.tasks.folder import write_dataset
 from sigma_env.tasks.manifest import Clusters, LogsFrom, Manifest, SourceUsed, StoreUsed
-from sigma_env.tasks.names import SIGMAHQ_REAL, check_private_name
+from sigma_env.tasks.names import check_private_name
 from sigma_env.tasks.requests import request_of
-from sigma_env.tasks.rewrite import to_yaml
 from sigma_env.tasks.truth_table import EngineKey
 
-SIGMA_SOURCE: Final = "sigma"
-RULE_FOLDERS: Final = ("rules", "rules-emerging-threats", "rules-threat-hunting")
-PUBLIC_LOGS: Final = (
-    LogsFrom(kind="source", source="EVTX-ATTACK-SAMPLES", prefix="EVTX-ATTACK-SAMPLES"),
-    LogsFrom(kind="source", source="hayabusa-sample-evtx", prefix="hayabusa-sample-evtx"),
-    LogsFrom(kind="source", source=SIGMA_SOURCE, path="regression_data", prefix="sigma/regression_data"),
-)
-
 _LICENCE: Final = re.compile(r"^license:[ \t]*(\S.*?)[ \t]*$", re.MULTILINE)
-
-
-def build_sigmahq_real(seed: int = 0, progress: BuildProgress | None = None) -> Manifest:
-    """Builds `sigmahq-real`: every SigmaHQ rule for Windows that fires on the public logs.
-
-    The sources must have been fetched; with `SIGMA_ENV_MIRROR` set, those that are missing are taken from there.
-
-    Args:
-        seed: of the splits.
-        progress: is told how far it is.
-
-    Raises:
-        SourceError: a source is missing; the message names the command.
-    """
-    from sigma_env.corpora.catalogue import catalogue
-    from sigma_env.corpora.sources import ensure_sources, source_manifest
-
-    names = list(dict.fromkeys([SIGMA_SOURCE, *(logs.source for logs in PUBLIC_LOGS)]))
-    paths = ensure_sources(names)
-    used = []
-    for name in names:
-        source = catalogue().find(name)
-        fetched = source_manifest(source)
-        absent = fetched.absent if fetched is not None else ()
-        used.append(SourceUsed(name=name, commit=source.commit, licence=source.licence, absent=absent))
-    root = paths[SIGMA_SOURCE]
-    licence = catalogue().find(SIGMA_SOURCE).licence
-    candidates = [
-        candidate
-        for folder in RULE_FOLDERS
-        for candidate in _candidates(root / folder, root, SIGMA_SOURCE, licence)
-        if _says_windows(candidate)
-    ]
-    return build_dataset(SIGMAHQ_REAL, candidates, PUBLIC_LOGS, sources=used, seed=seed, progress=progress)
 
 
 def build_private(
@@ -74,7 +32,7 @@ def build_private(
     seed: int = 0,
     progress: BuildProgress | None = None,
 ) -> Manifest:
-    """Builds a dataset of a user's own rules and logs. Nothing leaves the machine.
+    """Builds a dataset of a user's own rules on their own logs. Nothing leaves the machine.
 
     Args:
         name: under which `load_dataset` and the environments will find it.
@@ -88,16 +46,33 @@ def build_private(
         StoreError: there are no logs under the paths.
     """
     check_private_name(name)
-    for path in (*rules, *logs):
+    candidates = private_candidates(name, rules)
+    for path in logs:
         if not path.exists():
             raise DatasetError(f"{path} does not exist")
-    candidates = [c for path in rules for c in _candidates(path, path if path.is_dir() else path.parent, name, "")]
+    places = [LogsFrom(kind="path", path=str(path.resolve())) for path in logs]
+    return build_dataset(name, candidates, places, seed=seed, progress=progress)
+
+
+def private_candidates(name: str, rules: Sequence[Path]) -> list[Candidate]:
+    """A user's rules.
+
+    Args:
+        name: of their dataset.
+        rules: rule files, and folders that are searched for them.
+
+    Raises:
+        DatasetError: a path does not exist, or there is no rule file under any.
+    """
+    for path in rules:
+        if not path.exists():
+            raise DatasetError(f"{path} does not exist")
+    candidates = [c for path in rules for c in candidates_of(path, path if path.is_dir() else path.parent, name)]
     if not candidates:
         raise DatasetError(
             f"there is no rule file (.yml, .yaml) under {', '.join(map(str, rules)) or 'no path at all'}"
         )
-    places = [LogsFrom(kind="path", path=str(path.resolve())) for path in logs]
-    return build_dataset(name, candidates, places, seed=seed, progress=progress)
+    return candidates
 
 
 def build_dataset(
@@ -177,8 +152,15 @@ def _most_common(assembly: Assembly) -> str:
     )
 
 
-def _candidates(path: Path, root: Path, origin: str, licence: str) -> Iterator[Candidate]:
-    """The rules of a file or folder, in order; `root` is what their names are relative to."""
+def candidates_of(path: Path, root: Path, origin: str, licence: str = "") -> Iterator[Candidate]:
+    """The rules of a file or folder, in order, each with a request made of its own title and description.
+
+    Args:
+        path: file or folder.
+        root: what the rules' names are relative to.
+        origin: stands before their names.
+        licence: of rules that say nothing of theirs.
+    """
     for file in rule_files([path]):
         source = f"{origin}:{file.relative_to(root).as_posix()}"
         loaded_rules = parse_rule_file(file)
@@ -198,10 +180,3 @@ def _licence(text: str) -> str:
     """What a rule says of its licence."""
     found = _LICENCE.search(text)
     return found[1].strip("\"'") if found else ""
-
-
-def _says_windows(candidate: Candidate) -> bool:
-    """Whether a rule's logsource says Windows, also if the rule cannot be run."""
-    if candidate.loaded.rule is not None:
-        return candidate.loaded.rule.logsource.product == "windows"
-    return "product: windows" in candidate.text

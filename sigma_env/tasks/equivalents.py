@@ -11,11 +11,7 @@ from sigma_env.sigma.condition import Junction, Name, Negation
 from sigma_env.sigma.errors import TooComplex
 from sigma_env.sigma.limits import ANSWER_LIMITS
 from sigma_env.sigma.parser import parse_logsource, parse_rule
-from sigma_env.sigma.rule import LogSource, Rule
-from sigma_env.sigma.taxonomy import Target, select, services
-from sigma_env.tasks import lines
-from sigma_env.tasks.reference import reference_rule
-from sigma_env.tasks.rewrite import (
+from sigma_env.sigma.rewrite import (
     Parts,
     condition_text,
     fenced,
@@ -27,6 +23,10 @@ from sigma_env.tasks.rewrite import (
     replaced,
     to_yaml,
 )
+from sigma_env.sigma.rule import LogSource, Rule
+from sigma_env.sigma.taxonomy import Target, select, services
+from sigma_env.tasks import lines
+from sigma_env.tasks.reference import reference_rule
 from sigma_env.tasks.task import Task
 
 Document: TypeAlias = dict[str, Any]

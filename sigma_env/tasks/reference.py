@@ -5,8 +5,8 @@ from pathlib import Path
 from sigma_env.errors import DatasetError
 from sigma_env.sigma.answer import ABSTENTION
 from sigma_env.sigma.files import parse_rule_text
+from sigma_env.sigma.rewrite import fenced, to_yaml
 from sigma_env.sigma.rule import Rule
-from sigma_env.tasks.rewrite import fenced, to_yaml
 from sigma_env.tasks.task import Task
 
 

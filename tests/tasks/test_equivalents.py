@@ -13,11 +13,11 @@ from sigma_env.events.store import EventStore
 from sigma_env.sigma.answer import parse_answer
 from sigma_env.sigma.errors import RuleError
 from sigma_env.sigma.parser import parse_rule
+from sigma_env.sigma.rewrite import to_yaml
 from sigma_env.sigma.yaml import load_mapping
 from sigma_env.tasks.dataset import Dataset
 from sigma_env.tasks.equivalents import equivalents
 from sigma_env.tasks.reference import reference_answer, reference_rule
-from sigma_env.tasks.rewrite import to_yaml
 from sigma_env.tasks.task import Task
 from tests.engines.strategies import documents, events
 
