@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from sigma_env.sigma.chainsaw_condition import aggregate_of, condition_text, condition_tree
+from sigma_env.sigma.chainsaw_aggregate import aggregate_of, condition_text
+from sigma_env.sigma.chainsaw_condition import condition_tree
 from sigma_env.sigma.chainsaw_detection import Identifiers, check_stripping
 from sigma_env.sigma.chainsaw_optimise import grouped, optimise
 from sigma_env.sigma.chainsaw_tree import Program, Refused
