@@ -99,6 +99,10 @@ class EventSchema:
         """The named fields by the name that rules use: without spaces (see MEANING: `New Value` is `NewValue`)."""
         return {spec.name.replace(" ", ""): spec for spec in self.fields if spec.name is not None}
 
+    def __hash__(self) -> int:
+        # Schemas are keys of caches; going through all fields each time would cost more than what is cached.
+        return hash(self.name)
+
     @property
     def is_classic(self) -> bool:
         """Whether a classic event source writes it: unnamed texts, and neither Version nor Opcode nor Execution."""
