@@ -17,9 +17,10 @@ from sigma_env.simulation.sloppy.ways import most_positives
 
 _TOO_LIKE: Final = {True: 0.895, False: 0.78}
 """IoU above which more events are made: of mutants, which have to stay below 0.9, and of shortcuts."""
-_TRIES: Final = 3
+_TRIES: Final = 4
 _MOST_EVENTS: Final = 8
 _PASSES: Final = 3
+_MOST_SEARCHES: Final = 60
 
 
 class Alike(NamedTuple):
@@ -63,10 +64,11 @@ class Apart:
         most = most_positives(len(positives))
         proven: set[int] = set()
         hopeless: set[int] = set()
+        searches = 0
         for _ in range(_PASSES):  # what tells one version apart may make another one more alike
             changed = False
             for number, version in enumerate(versions):
-                if number in proven or number in hopeless:
+                if number in proven or number in hopeless or searches >= _MOST_SEARCHES:
                     continue
                 condition = version.rule.condition
                 if known.iou(condition, self._rule.condition) <= _limit(version):
@@ -74,6 +76,7 @@ class Apart:
                 if self._sameness.same(condition, self._cut.condition):
                     proven.add(number)
                     continue
+                searches += 1
                 wanted = known.lacking(condition, self._rule.condition, _limit(version))
                 made = list(self._separating(version, wanted, bases, rng))
                 if not made:
@@ -105,7 +108,7 @@ class Apart:
         failures = 0
         while wanted and directions and failures < _TRIES * len(directions):
             goals = directions[failures % len(directions)]
-            near = apart if goals[0].truth else bases
+            near = apart if goals[0].truth and failures % 4 < 2 else bases
             base = near[rng.randrange(len(near))]
             work = self._misses.changed(base, goals, rng)
             if work is None:

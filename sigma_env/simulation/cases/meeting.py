@@ -182,11 +182,17 @@ class _Attempt:
     def give(self, test: FieldTest, chosen: Sequence[int]) -> bool:
         """Makes values of a line hold."""
         slots = self._slots(test)
+        if test.field is None:  # words may stand in different fields
+            chosen = [at for at in chosen if not self._is_found(test, at)]
         demands = [(test.values[at], self._needed(test.values[at])) for at in chosen]
         wanted = [(value, demand) for value, demand in demands if demand is not None]
         if len(wanted) < len(demands):
             return False
         return any(self._demand(spec, wanted) for spec in slots)
+
+    def _is_found(self, keywords: FieldTest, at: int) -> bool:
+        word = keywords._replace(values=(keywords.values[at],), all=False, negated=False)
+        return self._meeting.holds(word, self._work)
 
     def _needed(self, value: Value) -> Demand | None:
         needs = [need for need in needs_of(value) if not isinstance(need.pattern, Null)]

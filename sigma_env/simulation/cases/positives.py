@@ -4,11 +4,12 @@ import random
 from collections.abc import Sequence
 from typing import Final, Literal, NamedTuple
 
-from sigma_env.sigma.rule import And, FieldTest, Node, Or, Rule, Text
+from sigma_env.sigma.rule import FieldTest, Node, Or, Rule, Text
 from sigma_env.sigma.tree import fields_of
 from sigma_env.simulation.cases.fold import Folds
 from sigma_env.simulation.cases.frame import Frame, put, slot_name
 from sigma_env.simulation.cases.meeting import Goal, Meeting
+from sigma_env.simulation.cases.nears import nears_of
 from sigma_env.simulation.cases.stage import Stage
 from sigma_env.simulation.cases.usage import Choice, Usage
 from sigma_env.simulation.cases.way import Given, Planner, Way
@@ -86,7 +87,7 @@ class PositiveMaker:
         self._goals = [Goal(cut.condition, True)]
         if rule.condition is not cut.condition:
             self._goals.append(Goal(rule.condition, True))
-        self._filters = _filter_lines(cut.condition)
+        self._filters = nears_of(cut.condition)
         self._named = fields_of(rule.condition)
         self._numbers: dict[frozenset[Choice], int] = {}
         self._reasons: dict[Choice, Unsatisfiable] = {}
@@ -142,7 +143,7 @@ class PositiveMaker:
         if not self._meeting.meet([*way.filters, *self._goals], work, rng):
             self._note(way, "implausible value", "no text found that the rest of the rule accepts")
             return None
-        self._come_near(work, rng)
+        self._come_near(work, way, rng)
         return work
 
     def _scene(self, frame: Frame, way: Way, rng: random.Random, visible: bool) -> Scene:
@@ -195,16 +196,16 @@ class PositiveMaker:
         work.become(trial)
         return True
 
-    def _come_near(self, work: Work, rng: random.Random) -> None:
-        """Lets filters nearly exclude the event: all of their lines hold but one."""
+    def _come_near(self, work: Work, way: Way, rng: random.Random) -> None:
+        """Lets filters nearly exclude the event: all of their lines hold but one, or hold but for a literal's place."""
+        alone = [goal for goal in way.alone if self._meeting.are_met([goal], work)]
         for conjunction in self._usage.order(self._filters, range(len(self._filters)), rng)[:2]:
-            lines = self._filters[conjunction]
-            for line in self._usage.order(lines, range(len(lines)), rng):
-                near = [Goal(child, at != line) for at, child in enumerate(lines)]
+            nears = self._filters[conjunction]
+            for at in self._usage.order(nears, range(len(nears)), rng):
                 trial = work.copy()
-                if self._meeting.meet([*near, *self._goals], trial, rng):
+                if self._meeting.meet([*nears[at], *alone, *self._goals], trial, rng):
                     work.become(trial)
-                    self._usage.count([(id(self._filters), conjunction), (id(lines), line)])
+                    self._usage.count([(id(self._filters), conjunction), (id(nears), at)])
                     break
             else:
                 self._usage.fail([(id(self._filters), conjunction)])
@@ -309,21 +310,3 @@ def _literal(given: Given) -> Need | None:
 def _contained(need: Need) -> Need:
     assert isinstance(need.pattern, Text)
     return Need(need.pattern._replace(op="contains"), need.written)
-
-
-def _filter_lines(condition: Node) -> list[tuple[Node, ...]]:
-    """The conjunctions that filters consist of; of a line with `all` each value is one."""
-    found: list[tuple[Node, ...]] = []
-    for place in places(condition):
-        if place.negated and not isinstance(place.parent, And):
-            children = place.node.children if isinstance(place.node, And) else (place.node,)
-            lines = tuple([line for child in children for line in _values_alone(child)])
-            if len(lines) > 1:
-                found.append(lines)
-    return found
-
-
-def _values_alone(node: Node) -> tuple[Node, ...]:
-    if isinstance(node, FieldTest) and node.all and not node.negated:
-        return tuple([node._replace(values=(value,), all=False) for value in node.values])
-    return (node,)

@@ -83,7 +83,11 @@ class Sameness:
 
     def _form_of_line(self, test: FieldTest, frame: Frame, given: _Given, outside: _Given) -> Form:
         if test.field is None:
-            test = self._in_only_field(test, frame)
+            fields = self._able_fields(test, frame)
+            if len(fields) > 1 and not test.all and not test.negated:
+                lines = (self._form_of_line(test._replace(field=name), frame, given, outside) for name in fields)
+                return _joined(Or, lines)
+            test = test._replace(field=fields[0]) if len(fields) == 1 else test
         elif not test.negated and any(_line_implies(line, test) for line in outside.get(test.field, ())):
             return True
         spec = None if test.field is None else frame.slot(test.field)
@@ -100,15 +104,14 @@ class Sameness:
         kept = tuple(_without_implied(values, weakest=not test.all))
         return test._replace(modifiers=(), values=kept, all=test.all and len(kept) > 1)
 
-    def _in_only_field(self, test: FieldTest, frame: Frame) -> FieldTest:
-        """Keywords as a line of the only field that can hold any of them, where there is one."""
+    def _able_fields(self, test: FieldTest, frame: Frame) -> list[str]:
+        """The fields that can hold any of some keywords."""
         able = [
             spec
             for spec in frame.schema.fields
             if not spec.volatile and any(self._is_holdable(value, spec) for value in test.values)
         ]
-        names = {slot_name(spec) for spec in able}
-        return test._replace(field=names.pop()) if len(names) == 1 else test
+        return sorted({slot_name(spec) for spec in able})
 
     def _is_holdable(self, value: Value, spec: FieldSpec) -> bool:
         """Whether the field can hold any text that the value accepts."""
@@ -183,6 +186,8 @@ def _joined(kind: type[And] | type[Or], forms: Iterable[Form]) -> Form:
         elif form not in children:
             children.append(form)
     children = _without_implied_lines(children, weakest=decided)
+    if decided and all(isinstance(child, FieldTest) for child in children):
+        children.sort(key=lambda child: str(getattr(child, "field", "")))  # keywords come in the order of fields
     if not children:
         return not decided
     return children[0] if len(children) == 1 else kind(tuple(children))

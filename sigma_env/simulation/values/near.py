@@ -57,6 +57,7 @@ _SUFFIXES: Final[dict[FieldKind, tuple[str, ...]]] = {
     FieldKind.SERVICE_NAME: ("2", "_old"),
     FieldKind.VERSION_INFO: (" (x86)", " 2"),
 }
+_DEFAULT_PREFIXES: Final = ("old_", "x")
 _DEFAULT_SUFFIXES: Final = ("2", "_old", " x")
 _IDENTIFIER: Final = re.compile(r"[\\\s{]*[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}[\\\s}]*")
 _SWAPPED_HEX: Final = frozenset({FieldKind.HASHES, FieldKind.GUID})
@@ -264,7 +265,7 @@ def _moved(text: str, pattern: Pattern, spec: FieldSpec, rng: random.Random) -> 
             "^" in pattern.pattern or "\\A" in pattern.pattern,
             "$" in pattern.pattern or "\\z" in pattern.pattern,
         )
-    prefixes, suffixes = _PREFIXES.get(spec.kind, ()), _SUFFIXES.get(spec.kind, _DEFAULT_SUFFIXES)
+    prefixes, suffixes = _PREFIXES.get(spec.kind, _DEFAULT_PREFIXES), _SUFFIXES.get(spec.kind, _DEFAULT_SUFFIXES)
     sides = [text + suffix for suffix in rng.sample(suffixes, len(suffixes))] if ends else []
     heads = [prefix + text for prefix in rng.sample(prefixes, len(prefixes))] if begins else []
     yield from _alternated([sides, heads] if rng.random() < 0.5 else [heads, sides])
