@@ -152,10 +152,3 @@ def _phrases(known: Mapping[str, Log], name: str | None, otherwise: str) -> tupl
     if name is None:
         return ()
     return known[name].phrases if name in known else (f"{otherwise} '{name}'",)
-
-
-def collectables() -> tuple[str, ...]:
-    """Everything that a logging profile may name."""
-    words = _words()
-    both = [*words.categories.values(), *words.services.values()]
-    return tuple(dict.fromkeys(log.collected for log in both))

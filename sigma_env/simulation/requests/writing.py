@@ -18,6 +18,8 @@ from sigma_env.simulation.requests.voices import Voice, commons, voice
 
 _OPTIONAL: Final = ("chatter", "excerpt", "topic", "closing", "opening")
 """What is left out of a request that gets too long, in this order."""
+_VOICE: Final = 600
+"""Characters that are kept for what is neither fact nor excerpt."""
 _BLOCKS: Final = frozenset({"facts", "excerpt", "closing"})
 """Pieces that are paragraphs of their own."""
 _MOST_EXCERPT_FIELDS: Final = 12
@@ -95,7 +97,9 @@ def compose(
         "opening": fill(rng.choice(speaker.pieces["opening"])),
         "topic": _topic(plan, speaker, rng),
         "chatter": " ".join(fill(line) for line in _remarks(speaker, rng)),
-        "excerpt": _excerpt(plan, visible, rng.choice(speaker.pieces["excerpt_lead"])),
+        "excerpt": _excerpt(
+            plan, visible, rng.choice(speaker.pieces["excerpt_lead"]), MAX_REQUEST - len(facts) - _VOICE
+        ),
         "closing": fill(rng.choice(speaker.pieces["closing"])),
     }
     text = _assembled(pieces, speaker.order, rng.random() < 0.5)
@@ -157,22 +161,26 @@ def _remarks(speaker: Voice, rng: random.Random) -> list[str]:
     return rng.sample(lines, rng.randint(0, min(speaker.chatter, len(lines))))
 
 
-def _excerpt(plan: Plan, visible: Sequence[Mapping[str, object]], lead: str) -> str:
-    shown = [text for event in visible if not told_too_much(text := _event_text(plan, event), plan)]
-    return "\n".join([lead, *shown]) if shown else ""
+def _excerpt(plan: Plan, visible: Sequence[Mapping[str, object]], lead: str, room: int) -> str:
+    """The events that tell nothing undisclosed, as many as there is room for."""
+    shown: list[str] = []
+    for event in visible:
+        text = _event_text(plan, event)
+        if not told_too_much(text, plan) and sum(map(len, shown)) + len(text) <= room:
+            shown.append(text)
+    return "\n".join([lead, "\n\n".join(shown)]) if shown else ""
 
 
 def _event_text(plan: Plan, event: Mapping[str, object]) -> str:
-    """The fields that the rule names, then others, one to a line."""
+    """An event, a field to a line in its own order; those that the rule names are among the ones that are shown."""
     named = fields_of(plan.cut.condition)
-    names = [name for name in event if name in named] + [name for name in event if name not in named]
-    lines = []
-    for name in names:
-        held = event[name]
+    lines: dict[str, str] = {}
+    for name, held in event.items():
         value = " ".join([str(text) for text in held]) if isinstance(held, list | tuple) else str(held)
         if value.strip() not in ("", "-") and len(value) <= _LONGEST_EXCERPT_VALUE:
-            lines.append(f"    {name}: {value}")
-    return "\n".join(lines[:_MOST_EXCERPT_FIELDS])
+            lines[name] = f"    {name}: {value}"
+    first = sorted(lines, key=lambda name: name not in named)[:_MOST_EXCERPT_FIELDS]
+    return "\n".join([line for name, line in lines.items() if name in first])
 
 
 def _assembled(pieces: Mapping[str, str], order: Sequence[str], airy: bool) -> str:

@@ -154,9 +154,19 @@ def test_visible_events_are_pasted_without_what_is_not_disclosed() -> None:
     hidden = next(part.text for part in plan.parts if part.kind == "value" and not part.disclosed)
     events = [{"Computer": "a", "Image": f"C:{name}", "User": "-"} for name in (hidden, told)]
     text = write_request(plan, "incident_responder", 0, visible=events).text
-    assert f"    Image: C:{told}\n    Computer: a" in text
+    assert f"    Computer: a\n    Image: C:{told}\n" in text
     assert hidden not in text
     assert "User" not in text
+
+
+def test_as_many_events_are_pasted_as_there_is_room_for() -> None:
+    plan = make_plan(rule_of(DETECTION), 0)
+    events = [{f"Field{n}": f"{event}-" * 40 for n in range(20)} for event in range(9)]
+    text = write_request(plan, "incident_responder", 0, visible=events).text
+    assert "Field11: 0-" in text
+    assert "Field12: 0-" not in text
+    assert "8-" * 40 not in text
+    assert len(text) <= MAX_REQUEST
 
 
 def test_a_description_that_says_too_much_is_left_out() -> None:
