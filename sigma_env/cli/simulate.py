@@ -139,7 +139,7 @@ def _bars(quiet: bool) -> Iterator[Progress | None]:
     phases: dict[str, TaskID] = {}
     with Bars(console=Console(stderr=True), transient=True) as bars:
 
-        def show(doing: str, _: str, done: int, total: int) -> None:
+        def show(doing: str, done: int, total: int) -> None:
             if doing not in phases:
                 phases[doing] = bars.add_task(doing, total=total)
             bars.update(phases[doing], completed=done, total=total)

@@ -6,16 +6,19 @@ import multiprocessing
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from itertools import count
 from typing import Any, TypeVar
 
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
 
 PROCESSES = 2
-"""How many processes work on a dataset: the machines that this is made for have two processors."""
+"""How many processes work at once if nobody says: more would only help on larger machines, and take their memory."""
 
 # What children inherit by fork: to send it would take longer than most of the work.
-_inherited: list[tuple[Callable[[Any], Any], Sequence[Any]]] = []
+_inherited: dict[int, tuple[Callable[[Any], Any], Sequence[Any]]] = {}
+_keys = count()
 
 
 def in_processes(
@@ -25,24 +28,26 @@ def in_processes(
 
     Args:
         function: must not depend on what it did before, so that the results are the same in any number of processes.
-        items: its arguments; they are not sent, so they need not be picklable. Results must be.
+        items: its arguments; neither they nor the function are sent, so they need not be picklable. Results must be.
         processes: 1 works in this process.
         at_once: how many items a process takes before it sends results.
     """
     if processes < 2 or len(items) < 2 or "fork" not in multiprocessing.get_all_start_methods():
         yield from map(function, items)
         return
-    _inherited.append((function, items))
+    key = next(_keys)
+    _inherited[key] = (function, items)
     try:
-        with warnings.catch_warnings():
-            # Python warns of a fork beside threads; the children wait for nothing that a thread might hold.
-            warnings.simplefilter("ignore", DeprecationWarning)
-            with ProcessPoolExecutor(processes, multiprocessing.get_context("fork")) as pool:
-                yield from pool.map(_call, range(len(items)), chunksize=at_once)
+        with ProcessPoolExecutor(processes, multiprocessing.get_context("fork")) as pool:
+            with warnings.catch_warnings():
+                # Python warns of a fork beside threads; the children wait for nothing that a thread might hold.
+                warnings.simplefilter("ignore", DeprecationWarning)
+                results = pool.map(partial(_call, key), range(len(items)), chunksize=at_once)
+            yield from results
     finally:
-        _inherited.pop()
+        del _inherited[key]
 
 
-def _call(index: int) -> Any:
-    function, items = _inherited[-1]
+def _call(key: int, index: int) -> Any:
+    function, items = _inherited[key]
     return function(items[index])

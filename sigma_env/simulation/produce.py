@@ -1,17 +1,15 @@
 """Rules → events and requests: many at once, in several processes, each rule by itself."""
 
-import multiprocessing
-import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from typing import Any, Final, Literal, NamedTuple
 
 from sigma_env.sigma.rule import Rule
 from sigma_env.simulation.cases import Alike, Cases, Unsatisfiable, make_cases
 from sigma_env.simulation.draft import Draft
 from sigma_env.simulation.plan import Plan, Scenario
+from sigma_env.simulation.processes import PROCESSES, in_processes
 from sigma_env.simulation.requests import Request, RequestError, full_plan, make_plan, write_request
-from sigma_env.simulation.schemas import catalogue
 from sigma_env.simulation.world import Company
 
 EXAMPLES_SHOWN: Final = 2
@@ -98,7 +96,7 @@ def profile_of(drafts: Iterable[Draft]) -> Profile:
 
 
 def produce_all(
-    wishes: Sequence[Wish], company: Company, seed: int, *, processes: int = 2, progress: Progress | None = None
+    wishes: Sequence[Wish], company: Company, seed: int, *, processes: int = PROCESSES, progress: Progress | None = None
 ) -> Iterator[Produced]:
     """Makes the events and requests of many rules, in order; the same ones in however many processes.
 
@@ -109,49 +107,10 @@ def produce_all(
         processes: how many may work at once.
         progress: is told how far it is.
     """
-    forks = "fork" in multiprocessing.get_all_start_methods()
-    if processes < 2 or not forks or len(wishes) < _WORTH_A_PROCESS:
-        made: Iterator[Produced] = (produce(wish, company, seed) for wish in wishes)
-    else:
-        made = _in_processes(wishes, company, seed, processes)
+    if len(wishes) < _WORTH_A_PROCESS:
+        processes = 1
+    made = in_processes(partial(produce, company=company, seed=seed), wishes, processes, at_once=_RULES_PER_MESSAGE)
     for number, produced in enumerate(made, 1):
         if progress is not None:
             progress(number, len(wishes))
         yield produced
-
-
-class _Job(NamedTuple):
-    wishes: Sequence[Wish]
-    company: Company
-    seed: int
-
-
-# What child processes inherit by fork: rules with thousands of values are not worth sending.
-_inherited: list[_Job] = []
-
-
-def _in_processes(wishes: Sequence[Wish], company: Company, seed: int, processes: int) -> Iterator[Produced]:
-    _inherited[:] = [_Job(wishes, company, seed)]
-    try:
-        with warnings.catch_warnings():
-            # Python warns of forking beside threads; the children only compute.
-            warnings.simplefilter("ignore", DeprecationWarning)
-            with ProcessPoolExecutor(processes, multiprocessing.get_context("fork")) as pool:
-                for packed in pool.map(_produce_inherited, range(len(wishes)), chunksize=_RULES_PER_MESSAGE):
-                    yield _unpacked(packed)
-    finally:
-        _inherited.clear()
-
-
-def _produce_inherited(at: int) -> Produced:
-    job = _inherited[0]
-    produced = produce(job.wishes[at], job.company, job.seed)
-    # Schemas are told by name: copies of them would be others than the catalogue's.
-    drafts = [draft._replace(schema=draft.schema.name) for draft in produced.drafts]  # type: ignore[arg-type]
-    return produced._replace(drafts=tuple(drafts))
-
-
-def _unpacked(packed: Produced) -> Produced:
-    named = catalogue().named
-    drafts = [draft._replace(schema=named(str(draft.schema))) for draft in packed.drafts]
-    return packed._replace(drafts=tuple(drafts))

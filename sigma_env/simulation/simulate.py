@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,26 +12,20 @@ from sigma_env.events.build import build
 from sigma_env.events.logs import LogRoot
 from sigma_env.events.store import EventStore
 from sigma_env.sigma.rule import Rule
-from sigma_env.simulation.cases.make import Cases, make_cases
 from sigma_env.simulation.draft import Draft
 from sigma_env.simulation.errors import SimulationError
 from sigma_env.simulation.labels import ALL, LABELS, Label, Labeller, write_labels
-from sigma_env.simulation.plan import Plan
-from sigma_env.simulation.processes import PROCESSES, in_processes
-from sigma_env.simulation.requests import full_plan
+from sigma_env.simulation.processes import PROCESSES
+from sigma_env.simulation.produce import Produced, Wish, produce_all
 from sigma_env.simulation.world import Company, background, write_logs
 from sigma_env.simulation.world.log_files import LogFormat
 
 # In larger logs the slow evaluator judges some events of each rule, not all.
 _JUDGE_ALL_BELOW = 30_000
 _JUDGED_PER_RULE = 8
-# Rules that a process makes events for before it sends them.
-_RULES_AT_ONCE = 4
-# Starting a process takes as long as the events of a few rules.
-_WORTH_A_PROCESS = 12
 
-Progress = Callable[[str, str, int, int], None]
-"""Called with (what is done, on what, how many done, of how many)."""
+Progress = Callable[[str, int, int], None]
+"""Called with (what is done, how much of it is done, of how much)."""
 
 
 class NotSimulated(NamedTuple):
@@ -98,10 +92,17 @@ def simulate(
     check_empty(out, force=force)
     _check_different(rules)
     company = Company.default(seed)
-    made = cases_of([full_plan(rule) for rule in rules], company, seed, processes=processes, progress=progress)
-    drafts = [draft for cases in made for draft in cases.drafts]
+    made: list[Produced] = []
+    for one in produce_all([Wish(rule) for rule in rules], company, seed, processes=processes):
+        made.append(one)
+        _tell(progress, "making events", len(made), len(rules))
+    drafts = [draft for one in made for draft in one.drafts]
     if rules and not drafts:
-        raise SimulationError(f"no event can be made for any of the {len(rules)} rules: {_first_reason(rules, made)}")
+        first = next(_without_events(rules, made))
+        raise SimulationError(
+            f"no event can be made for any of the {len(rules)} rules; {first.title or first.rule_id}: "
+            f"{first.reason}: {first.detail}"
+        )
     drafts += background(company, seed, background_events)
     part = out.with_name(f".{out.name}.part")
     shutil.rmtree(part, ignore_errors=True)
@@ -111,39 +112,6 @@ def simulate(
     finally:
         shutil.rmtree(part, ignore_errors=True)
     return _summary(rules, made, store, labels)
-
-
-def cases_of(
-    plans: Sequence[Plan],
-    company: Company,
-    seed: int,
-    *,
-    visible: int = 0,
-    processes: int = PROCESSES,
-    progress: Progress | None = None,
-) -> list[Cases]:
-    """The events of many rules, made in several processes.
-
-    Args:
-        plans: one per rule.
-        company: where it happens.
-        seed: another seed gives other events.
-        visible: how many examples each request shows.
-        processes: how many may work at once.
-        progress: is told how far the work is.
-    """
-
-    def make(plan: Plan) -> Cases:
-        return make_cases(plan, company, seed, visible=visible)
-
-    if len(plans) < _WORTH_A_PROCESS:
-        processes = 1
-    made: list[Cases] = []
-    for cases in in_processes(make, plans, processes, at_once=_RULES_AT_ONCE):
-        if progress is not None:
-            progress("making events", plans[len(made)].rule.meta.title, len(made) + 1, len(plans))
-        made.append(cases)
-    return made
 
 
 def _write(
@@ -156,8 +124,8 @@ def _write(
     processes: int,
     progress: Progress | None,
 ) -> tuple[EventStore, list[Label]]:
-    def told(doing: str) -> Callable[[str, int, int], None] | None:
-        return None if progress is None else lambda what, done, total: progress(doing, what, done, total)
+    def told(doing: str) -> Callable[[str, int, int], None]:
+        return lambda _, done, total: _tell(progress, doing, done, total)
 
     written = write_logs(drafts, company, folder, seed, log_format, processes=processes, progress=told("writing logs"))
     store = open_simulated(folder, progress=told("reading logs"))
@@ -166,6 +134,11 @@ def _write(
     labels = labeller.label(rules, judged=judged, progress=told("labelling"))
     write_labels(labels, folder)
     return store, labels
+
+
+def _tell(progress: Progress | None, doing: str, done: int, total: int) -> None:
+    if progress is not None:
+        progress(doing, done, total)
 
 
 def open_simulated(folder: Path, progress: Callable[[str, int, int], None] | None = None) -> EventStore:
@@ -212,26 +185,22 @@ def _move(part: Path, out: Path) -> None:
         new.replace(old)
 
 
-def _first_reason(rules: Sequence[Rule], made: Sequence[Cases]) -> str:
-    for rule, cases in zip(rules, made, strict=True):
-        for each in cases.unsatisfiable:
-            return f"{rule.meta.title or rule.meta.id}: {each.reason}: {each.detail}"
-    return "none says why"
+def _without_events(rules: Sequence[Rule], made: Sequence[Produced]) -> Iterator[NotSimulated]:
+    for rule, one in zip(rules, made, strict=True):
+        if one.fault:
+            yield NotSimulated(rule.meta.id, rule.meta.title, "", "unsupported", one.fault)
+        for each in one.unsatisfiable:
+            yield NotSimulated(rule.meta.id, rule.meta.title, each.branch, each.reason, each.detail)
 
 
-def _summary(rules: Sequence[Rule], made: Sequence[Cases], store: EventStore, labels: Sequence[Label]) -> Simulated:
-    not_simulated = [
-        NotSimulated(rule.meta.id, rule.meta.title, each.branch, each.reason, each.detail)
-        for rule, cases in zip(rules, made, strict=True)
-        for each in cases.unsatisfiable
-    ]
+def _summary(rules: Sequence[Rule], made: Sequence[Produced], store: EventStore, labels: Sequence[Label]) -> Simulated:
     roles = Counter(label.role for label in labels)
     return Simulated(
         events=store.n_events,
         hosts=len({file.name.partition("/")[0] for file in store.files}),
         files=len(store.files),
         rules=len(rules),
-        rules_with_events=sum(any(draft.role == "positive" for draft in cases.drafts) for cases in made),
+        rules_with_events=sum(any(draft.role == "positive" for draft in one.drafts) for one in made),
         roles={role: roles[role] for role in ("positive", "near_miss", "filtered", "background")},
-        not_simulated=not_simulated,
+        not_simulated=list(_without_events(rules, made)),
     )

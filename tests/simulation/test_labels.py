@@ -41,9 +41,7 @@ def draft(
     command_line: str,
     broken: str | None = None,
     profile: str = "sysmon",
-    seed: int = 0,
 ) -> Draft:
-    schema = AUDITED if profile == "security" else SYSMON
     schema = SYSMON
     hosts = [host for host in COMPANY.hosts_for(schema) if host.profile == profile]
     scene = COMPANY.scene(random.Random(0), schema, program="net.exe")._replace(host=hosts[0].name)

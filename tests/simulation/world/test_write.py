@@ -16,7 +16,7 @@ import pytest
 from sigma_env.events.flatten import FlatEvent
 from sigma_env.events.reader import Problem, read_log
 from sigma_env.sigma.taxonomy import SECURITY, SYSMON
-from sigma_env.simulation.draft import Draft
+from sigma_env.simulation.draft import Draft, Role
 from sigma_env.simulation.errors import SimulationError
 from sigma_env.simulation.schemas.catalogue import catalogue
 from sigma_env.simulation.world import Company, Written, background, fill, write, write_logs
@@ -54,7 +54,7 @@ class Logs:
 
     def by_host(self) -> Iterator[list[FlatEvent]]:
         """All events of each host, in the order of time."""
-        hosts = defaultdict(list)
+        hosts: defaultdict[str, list[FlatEvent]] = defaultdict(list)
         for name, events in self.files.items():
             hosts[name.partition("/")[0]] += events
         for events in hosts.values():
@@ -135,7 +135,8 @@ class TestProcesses:
     def test_a_process_starts_once_and_nothing_refers_to_it_before(self, logs: Logs) -> None:
         starts = 0
         for events in logs.by_host():
-            started, seen = set(), set()
+            started: set[Any] = set()
+            seen: set[Any] = set()
             for event in events:
                 if event.channel != SYSMON:
                     continue
@@ -215,7 +216,7 @@ class TestSessions:
 
 class TestBytes:
     def test_order_and_numbers_do_not_depend_on_what_a_draft_is_for(self, logs: Logs, tmp_path: Path) -> None:
-        roles = ("positive", "near_miss", "filtered")
+        roles: tuple[Role, ...] = ("positive", "near_miss", "filtered")
         changed = [
             draft._replace(role=roles[at % 3], rule_id=f"rule-{at % 7}", branch=at, broken="selection.Image")
             for at, draft in enumerate(DRAFTS)
