@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from sigma_env.events.flatten import FlatEvent
-from sigma_env.events.reader import Problem, read_log
+from sigma_env.events.reader import Problem, read_logs
 from sigma_env.sigma.taxonomy import SECURITY, SYSMON
 from sigma_env.simulation.draft import Draft, Role
 from sigma_env.simulation.errors import SimulationError
@@ -47,10 +47,12 @@ class Logs:
         self.folder = folder
         self.written = written
         self.files: dict[str, list[FlatEvent]] = {}
-        for path in sorted(folder.rglob("*.*")):
-            read = list(read_log(path))
-            assert not [item for item in read if isinstance(item, Problem)]
-            self.files[path.relative_to(folder).as_posix()] = [item.event for item in read]  # type: ignore[union-attr]
+        paths = sorted(folder.rglob("*.*"))
+        for path, items in zip(paths, read_logs(paths), strict=True):
+            events = self.files[path.relative_to(folder).as_posix()] = []
+            for item in items:
+                assert not isinstance(item, Problem), item
+                events.append(item.event)
 
     def by_host(self) -> Iterator[list[FlatEvent]]:
         """All events of each host, in the order of time."""
