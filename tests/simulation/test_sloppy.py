@@ -66,7 +66,7 @@ def test_each_condition_and_each_value_of_an_all_is_left_out_once() -> None:
 
 
 def test_each_filter_is_left_out_alone_and_all_of_them_together() -> None:
-    assert titles(CERTUTIL, "filter") == ["not (filter_parent or filter_path)", "filter_parent", "filter_path"]
+    assert titles(CERTUTIL, "filter") == ["(filter_parent or filter_path)", "filter_parent", "filter_path"]
 
 
 def test_a_filter_without_one_of_its_lines_excludes_more() -> None:

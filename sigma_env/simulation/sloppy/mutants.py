@@ -98,7 +98,7 @@ def dropped_alternative_filters(place: Place) -> Iterator[tuple[str, Node | None
 
 
 def _title_below(place: Place, child: Node) -> str:
-    return title_of(child, place.selection)
+    return title_of(child.child if isinstance(child, Not) else child, place.selection)
 
 
 def _or_for_and(node: And) -> Node | None:

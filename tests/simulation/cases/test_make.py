@@ -1,0 +1,214 @@
+"""The events of one rule: what holds on them, and how many of each there are."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+
+import pytest
+
+from sigma_env.sigma.tree import field_tests
+from sigma_env.simulation.cases import Cases
+from sigma_env.simulation.cases.parts import parts_of
+from sigma_env.simulation.masks import Masks, iou
+from sigma_env.simulation.sloppy import UNGATED, mutants, shortcuts
+from sigma_env.simulation.sloppy.ways import excluded
+from tests.simulation.cases.small import COMPANY, SHAPES, by_native_engine, event, full, holds, made, rule_of
+
+NAMES = sorted(SHAPES)
+
+
+@pytest.fixture(scope="module")
+def cases() -> dict[str, Cases]:
+    return {name: made(rule) for name, rule in SHAPES.items()}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_roles_are_what_both_engines_say(name: str, cases: dict[str, Cases]) -> None:
+    rule, drafts = SHAPES[name], cases[name].drafts
+    positive = [draft.role == "positive" for draft in drafts]
+    assert [holds(rule.condition, draft, rule) for draft in drafts] == positive
+    assert by_native_engine(rule, drafts) == positive
+    assert sum(positive) >= 6
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_field_that_neither_clock_nor_counters_give_is_there(name: str, cases: dict[str, Cases]) -> None:
+    for draft in cases[name].drafts:
+        steady = {spec.name or "Data" for spec in draft.schema.fields if not spec.volatile}
+        assert steady <= draft.values.keys() <= {spec.name or "Data" for spec in draft.schema.fields}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_two_events_are_the_same_but_for_times_and_counters(name: str, cases: dict[str, Cases]) -> None:
+    seen = Counter(
+        (d.schema.name, d.scene.host, *((k, v) for k, v in d.values.items() if not _volatile(d, k)))
+        for d in cases[name].drafts
+    )
+    assert set(seen.values()) == {1}
+
+
+def _volatile(draft: object, name: str) -> bool:
+    return any(spec.volatile and spec.name == name for spec in draft.schema.fields)  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_each_part_excludes_events_that_nothing_else_excludes(name: str, cases: dict[str, Cases]) -> None:
+    rule, drafts = SHAPES[name], cases[name].drafts
+    positives = sum(draft.role == "positive" for draft in drafts)
+    proven = {alike.sloppy.title for alike in cases[name].alike if alike.proven}
+    for part in parts_of(rule.condition):
+        alone = [draft for draft in drafts if draft.broken == part.title]
+        if part.title in proven:
+            continue
+        assert len(alone) >= min(excluded(positives), 3), part.title
+        for draft in alone:
+            assert draft.role == part.role
+            assert holds(part.node, draft, rule) == part.truth
+            assert part.rest is None or holds(part.rest, draft, rule)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_near_miss_is_its_positive_but_for_few_fields(name: str, cases: dict[str, Cases]) -> None:
+    by_scene = defaultdict(list)
+    for draft in cases[name].drafts:
+        if draft.role == "positive":
+            by_scene[draft.scene, draft.schema.name].append(draft)
+    named = len({test.field for test in field_tests(SHAPES[name].condition)})
+    for draft in cases[name].drafts:
+        origins = by_scene[draft.scene, draft.schema.name]
+        if draft.role != "positive" and origins:
+            changed = min(sum(draft.values[k] != p.values.get(k) for k in draft.values) for p in origins)
+            assert 1 <= changed <= named + 4
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_wrong_versions_are_told_apart_or_proven_to_mean_the_same(name: str, cases: dict[str, Cases]) -> None:
+    rule, made_of = SHAPES[name], cases[name]
+    proven = {(alike.sloppy.kind, alike.sloppy.title) for alike in made_of.alike if alike.proven}
+    masks = Masks([event(draft, rule) for draft in made_of.drafts])
+    true = masks.of(rule.condition)
+    alive = [
+        (version.kind, version.title)
+        for version in (*mutants(rule), *shortcuts(rule))
+        if version.kind not in UNGATED and (version.kind, version.title) not in proven
+        if iou(masks.of(version.rule.condition), true) >= 0.9
+    ]
+    assert alive == []
+
+
+def test_values_of_a_list_are_used_evenly() -> None:
+    rule = rule_of("s", s={"CommandLine|contains": [f"--mode{i}x" for i in range(9)]})
+    (line,) = field_tests(rule.condition)
+    drafts = [draft for draft in made(rule).drafts if draft.role == "positive"]
+    alone = [line._replace(values=(value,)) for value in line.values]
+    assert [sum(holds(one, draft, rule) for draft in drafts) for one in alone] == [1] * 9
+
+
+def test_values_of_a_filter_are_used_evenly() -> None:
+    rule = rule_of("s and not f", s={"Image|endswith": "\\x.exe"}, f={"User|contains": ["adm", "svc", "SYSTEM"]})
+    line = list(field_tests(rule.condition))[1]
+    drafts = [draft for draft in made(rule).drafts if draft.role == "filtered"]
+    alone = [line._replace(values=(value,)) for value in line.values]
+    assert all(any(holds(one, draft, rule) for draft in drafts) for one in alone)
+
+
+def test_process_starts_are_logged_by_sysmon_and_by_security() -> None:
+    rule = rule_of("s", s={"Image|endswith": "\\x.exe", "CommandLine|contains": [f"-v{i}" for i in range(9)]})
+    channels = Counter(draft.schema.event_id for draft in made(rule).drafts if draft.role == "positive")
+    assert channels[1] > channels[4688] > 0
+
+
+def test_4688_is_left_out_where_it_lacks_a_field_of_the_rule() -> None:
+    rule = rule_of("s", s=[{"Image|endswith": "\\x.exe"}, {"OriginalFileName": "x.exe"}])
+    assert {draft.schema.event_id for draft in made(rule).drafts} == {1}
+
+
+def test_the_account_of_a_4688_is_told_by_its_own_fields() -> None:
+    rule = rule_of("s", {"category": "process_creation", "service": "security"}, s={"User|endswith": "\\svc_backup"})
+    drafts = made(rule).drafts
+    assert {draft.schema.event_id for draft in drafts} == {4688}
+    assert {draft.values["SubjectUserName"] for draft in drafts if draft.role == "positive"} == {"svc_backup"}
+
+
+def test_the_same_arguments_give_the_same_events_and_another_seed_others() -> None:
+    rule = SHAPES["filters"]
+    assert made(rule).drafts == made(rule).drafts
+    assert made(rule).drafts != made(rule, seed=1).drafts
+
+
+class TestDisclosure:
+    RULE = rule_of("s", s={"Image|endswith": ["\\a1.exe", "\\b2.exe", "\\c3.exe"], "CommandLine|contains": "-x9"})
+    CUT = rule_of("s", s={"Image|endswith": ["\\a1.exe", "\\b2.exe"], "CommandLine|contains": "-x9"})
+
+    def test_every_event_is_decided_by_what_is_disclosed(self) -> None:
+        for draft in made(self.RULE, self.CUT).drafts:
+            assert holds(self.RULE.condition, draft, self.RULE) == holds(self.CUT.condition, draft, self.RULE)
+
+    def test_what_is_not_disclosed_is_met_by_positives(self) -> None:
+        cut = rule_of("s", s={"Image|endswith": ["\\a1.exe", "\\b2.exe", "\\c3.exe"]})
+        positives = [draft for draft in made(self.RULE, cut).drafts if draft.role == "positive"]
+        assert len(positives) == 6
+        assert all(holds(self.RULE.condition, draft, self.RULE) for draft in positives)
+
+
+class TestVisible:
+    RULE = SHAPES["lines"]
+
+    def test_examples_share_no_host_and_user_with_other_positives(self) -> None:
+        drafts = [draft for draft in made(self.RULE, visible=2).drafts if draft.role == "positive"]
+        shown = [draft for draft in drafts if draft.visible]
+        hidden = [draft for draft in drafts if not draft.visible]
+        assert len(shown) == 2
+        assert not {d.scene.host for d in shown} & {d.scene.host for d in hidden}
+        assert not {d.scene.user for d in shown} & {d.scene.user for d in hidden}
+
+    def test_two_near_misses_share_them(self) -> None:
+        drafts = made(self.RULE, visible=1).drafts
+        (shown,) = [draft for draft in drafts if draft.visible]
+        near = [draft for draft in drafts if draft.role != "positive" and draft.scene == shown.scene]
+        assert len(near) >= 2
+
+    def test_other_events_are_the_same_with_and_without(self) -> None:
+        without = made(self.RULE).drafts
+        assert made(self.RULE, visible=1).drafts[: len(without)] == without
+
+
+class TestUnsatisfiable:
+    def test_no_event_of_the_logsource_has_the_field(self) -> None:
+        made_of = made(rule_of("s", {"category": "dns_query"}, s={"DestinationPort": 53}))
+        assert made_of.drafts == ()
+        assert [each.reason for each in made_of.unsatisfiable] == ["schema"]
+
+    def test_a_field_that_cannot_hold_the_value(self) -> None:
+        made_of = made(rule_of("s", s={"Image": ["C:\\Tools\\x.exe", "https://example.org/x.exe"]}))
+        (each,) = made_of.unsatisfiable
+        assert each.reason == "implausible value"
+        assert each.branch == "s.Image: 'https://example.org/x.exe'"
+        assert sum(draft.role == "positive" for draft in made_of.drafts) == 6
+
+    def test_a_condition_that_nothing_satisfies(self) -> None:
+        made_of = made(rule_of("s and not f", s={"Image|endswith": "\\x.exe"}, f={"Image|contains": "x"}))
+        assert made_of.drafts == ()
+        assert made_of.unsatisfiable
+
+
+class TestAlike:
+    def test_what_follows_from_the_rest_is_proven(self) -> None:
+        rule = rule_of("s", {"service": "security"}, s={"EventID": 5145, "RelativeTargetName|contains": "svcctl"})
+        (alike,) = [each for each in made(rule).alike if each.sloppy.kind == "condition"]
+        assert alike.proven
+        assert alike.sloppy.title == "s.EventID"
+
+    def test_a_filter_on_a_field_that_is_always_there_is_proven(self) -> None:
+        alike = made(SHAPES["empty and null filters"]).alike
+        assert {(each.sloppy.title, each.proven) for each in alike if each.sloppy.kind == "filter"} == {
+            ("f_null", True)
+        }
+
+
+def test_hosts_of_the_events_are_the_companys() -> None:
+    assert {draft.scene.host for draft in made(SHAPES["all of"]).drafts} <= COMPANY.hosts.keys()
+
+
+def test_a_plan_of_everything_is_full() -> None:
+    assert full(SHAPES["list"]).cut is SHAPES["list"]
