@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from sigma_env.simulation.plan import Scenario
+
 if TYPE_CHECKING:
     from sigma_env.tasks.assemble import BuildProgress
     from sigma_env.tasks.manifest import Manifest
@@ -26,6 +28,8 @@ REASONS = {
     "bad_yaml": "is no YAML",
     "invalid_rule": "is no Sigma rule",
     "too_complex": "is too large or too costly to run",
+    "unsatisfiable: schema": "needs what no kind of event has",
+    "unsatisfiable: implausible value": "needs what the field cannot hold",
 }
 """Why a rule becomes no task, for people: `Manifest.left_out` counts by these reasons."""
 
@@ -33,7 +37,7 @@ REASONS = {
 def build(
     name: Annotated[
         str | None,
-        typer.Argument(help="sigmahq-real, or a name of your own with --rules and --logs. Without it: what is built."),
+        typer.Argument(help="One of the package's, or a name of your own with --rules. Without it: what is built."),
     ] = None,
     rules: Annotated[
         list[Path] | None, typer.Option(metavar="PATH", help="Rule file or folder of rules; may be given again.")
@@ -41,21 +45,35 @@ def build(
     logs: Annotated[
         list[Path] | None, typer.Option(metavar="PATH", help="EVTX file or folder of them; may be given again.")
     ] = None,
+    simulate: Annotated[
+        bool, typer.Option("--simulate", help="Simulate the logs and the requests, instead of --logs.")
+    ] = False,
+    scenario: Annotated[
+        Scenario, typer.Option(help="What is special about simulated requests; see docs/simulation.md.")
+    ] = "default",
     seed: Annotated[
-        int, typer.Option(help="Another seed gives another partition into train, validation and test.")
+        int, typer.Option(help="Another seed gives another partition, and other simulated events and words.")
     ] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print the manifest as one JSON object on stdout.")] = False,
 ) -> None:
     """Make a dataset of tasks, from the public sources or from your own rules and logs.
 
-    Each rule that fires on the logs becomes a task: a request made of its
-    title and description, to be answered with a rule that matches the same
-    events. Rules that are near to each other go to the same split.
+    Each rule becomes a task: a request, to be answered with a rule that
+    matches the same events. Rules that are near to each other go to the same
+    split. The package's own datasets, of SigmaHQ's rules, which must have
+    been fetched:
 
-    sigmahq-real is made of SigmaHQ's rules and the public attack logs, which
-    must have been fetched. A dataset of your own is made of the rules and
-    logs that you name; nothing leaves your machine. What is there under the
-    name is replaced. The same rules and logs give the same dataset.
+      sigmahq       every rule that can be satisfied, with simulated logs
+                    that tell it from wrong versions of it, and requests that
+                    say what it needs
+      sigmahq-100   the same tasks, 100 of them for training
+      sigmahq-real  the rules that fire on the public attack logs; requests
+                    are the rules' own titles and descriptions
+
+    A dataset of your own is made of the rules that you name, on logs that you
+    name (the rules that fire become tasks) or, with --simulate, on simulated
+    ones; nothing leaves your machine. What is there under the name is
+    replaced. The same rules, logs and seed give the same dataset.
 
     The dataset is kept in your cache (SIGMA_ENV_CACHE names another place).
     left_out.jsonl beside its tasks names every rule that became none, with
@@ -71,33 +89,59 @@ def build(
       sigma-env build sigmahq-real
 
       sigma-env build mine --rules rules/ --logs logs/
+
+      sigma-env build mine --rules rules/ --simulate
     """
     from sigma_env.tasks.names import BUILT_BY
 
     if name is None:
-        if rules or logs:
+        if rules or logs or simulate:
             raise typer.BadParameter("give the dataset a name: sigma-env build NAME --rules PATH --logs PATH")
         _list(as_json)
         return
-    if name in BUILT_BY and (rules or logs):
-        raise typer.BadParameter(f"{name} has rules and logs of its own; choose another name for yours")
-    if name not in BUILT_BY and not (rules and logs):
-        raise typer.BadParameter(f"a dataset of your own needs both: sigma-env build {name} --rules PATH --logs PATH")
-    manifest = _build(name, rules or [], logs or [], seed, quiet=as_json)
+    if name in BUILT_BY:
+        if rules or logs or simulate or scenario != "default":
+            raise typer.BadParameter(f"{name} has rules and logs of its own; choose another name for yours")
+    elif not rules or bool(logs) == simulate:
+        needs = f"sigma-env build {name} --rules PATH --logs PATH, or --simulate in the place of --logs"
+        raise typer.BadParameter(f"a dataset of your own needs rules and logs: {needs}")
+    elif scenario != "default" and not simulate:
+        raise typer.BadParameter("--scenario is about simulated requests; add --simulate")
+    with _bars(quiet=as_json) as progress:
+        manifest = _build(name, rules or [], logs or [], scenario if simulate else None, seed, progress)
     if as_json:
         print(manifest.model_dump_json(indent=1))
     else:
         _tell(manifest)
 
 
-def _build(name: str, rules: list[Path], logs: list[Path], seed: int, quiet: bool) -> Manifest:
-    from sigma_env.tasks.build import build_private, build_sigmahq_real
-    from sigma_env.tasks.names import SIGMAHQ_REAL
+def _build(
+    name: str,
+    rules: list[Path],
+    logs: list[Path],
+    scenario: Scenario | None,
+    seed: int,
+    progress: BuildProgress | None,
+) -> Manifest:
+    """Builds one of the package's datasets or a user's own, simulated if there is a scenario."""
+    from sigma_env.tasks import names
+    from sigma_env.tasks.build import build_private, private_candidates
 
-    with _bars(quiet) as progress:
-        if name == SIGMAHQ_REAL:
-            return build_sigmahq_real(seed, progress)
+    if name in names.BUILT_BY:
+        from sigma_env.tasks import sigmahq
+
+        build_it = {
+            names.SIGMAHQ: sigmahq.build_sigmahq,
+            names.SIGMAHQ_100: sigmahq.build_sigmahq_100,
+            names.SIGMAHQ_REAL: sigmahq.build_sigmahq_real,
+        }[name]
+        return build_it(seed, progress)
+    if scenario is None:
         return build_private(name, rules, logs, seed=seed, progress=progress)
+    from sigma_env.tasks.simulated import build_simulated
+
+    names.check_private_name(name)
+    return build_simulated(name, private_candidates(name, rules), scenario=scenario, seed=seed, progress=progress)
 
 
 def _tell(manifest: Manifest) -> None:

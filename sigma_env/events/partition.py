@@ -202,7 +202,7 @@ class Partition:
 class _Columns(Mapping[str, Column]):
     def __init__(self, partition: Partition) -> None:
         self._partition = partition
-        self._names = dict.fromkeys(info.name for info in partition.infos)
+        self._names = {info.name: None for info in partition.infos if partition.has(info.name)}
 
     def __getitem__(self, name: str) -> Column:
         if name not in self._names:

@@ -6,9 +6,18 @@ from typing import Final
 from sigma_env.errors import DatasetError
 
 STARTER: Final = "starter"
+SIGMAHQ: Final = "sigmahq"
+SIGMAHQ_100: Final = "sigmahq-100"
+SIGMAHQ_FRESH: Final = "sigmahq-fresh"
 SIGMAHQ_REAL: Final = "sigmahq-real"
+STARTER_ABSTAIN: Final = "starter-abstain"
 
-BUILT_BY: Final = {SIGMAHQ_REAL: "sigma-env fetch, then: sigma-env build sigmahq-real"}
+BUILT_BY: Final = {
+    SIGMAHQ: "sigma-env fetch sigma, then: sigma-env build sigmahq",
+    SIGMAHQ_100: "sigma-env fetch sigma, then: sigma-env build sigmahq-100",
+    SIGMAHQ_FRESH: "sigma-env fetch sigma, then: sigma-env build sigmahq-fresh",
+    SIGMAHQ_REAL: "sigma-env fetch, then: sigma-env build sigmahq-real",
+}
 """The public datasets that are built on the user's machine, and the commands that do it."""
 
 _RESERVED: Final = re.compile(r"starter|sigmahq(-.*)?")

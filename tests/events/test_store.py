@@ -106,6 +106,7 @@ class TestNames:
         assert sysmon.column("RuleName") is None
         assert all(column.name != "RuleName" for column in sysmon.keyword_columns())
         assert "RuleName" not in sysmon.cells(0)
+        assert "RuleName" not in sysmon.columns
         assert application.cells(0)["RuleName"] == "Allow"
 
     def test_keywords_see_each_value_once(self) -> None:

@@ -11,12 +11,12 @@ from sigma_env.corpora.sources import MIRROR_VARIABLE
 from sigma_env.engines.native import NativeEngine
 from sigma_env.errors import SourceError
 from sigma_env.sigma.answer import parse_answer
-from sigma_env.tasks.build import build_sigmahq_real
 from sigma_env.tasks.dataset import Dataset, load_dataset
 from sigma_env.tasks.equivalents import equivalents
 from sigma_env.tasks.leakage import leakage
 from sigma_env.tasks.messages import messages, prompt_text
 from sigma_env.tasks.reference import reference_answer, reference_rule
+from sigma_env.tasks.sigmahq import build_sigmahq_real
 
 
 @pytest.fixture(scope="module")

@@ -118,10 +118,9 @@ def put(values: dict[str, FieldValue], spec: FieldSpec, text: str, element: int 
     """
     if spec is _USER_OF_4688:
         domain, _, account = text.rpartition("\\")
-        changed = {
-            "SubjectUserName": account, "SubjectDomainName": domain or "-",
-            "TargetUserSid": _NOBODY, "TargetUserName": "-", "TargetDomainName": "-",
-        }  # fmt: skip
+        changed = {"SubjectUserName": account, "SubjectDomainName": domain or "-"}
+        if "TargetUserSid" in values:  # older versions say nothing of whom the new process runs as
+            changed |= {"TargetUserSid": _NOBODY, "TargetUserName": "-", "TargetDomainName": "-"}
         values.update(changed)
         return changed
     name = slot_name(spec)
