@@ -17,7 +17,7 @@ SYSTEM_PID = 4
 _WORKING_DAYS = 5
 _DAY_BEGINS, _DAY_ENDS = 6, 20
 _MAX_PID = 30_000
-# A process that started so many others ago is taken for ended; what refers to it again belongs to a new one.
+# After so many processes all are taken for ended: what refers to them again belongs to new ones.
 _REMEMBERED = 4_096
 _NO_GUID = "00000000-0000-0000-0000-000000000000"
 _NETWORK_LOGONS = frozenset(("3", "4", "5", "8", "9"))
@@ -71,8 +71,8 @@ class HostState:
         self._sessions: dict[str, Session] = {}
         self._network: dict[str, list[Session]] = {}
         self._logon_ids: set[int] = set()
-        self._processes: dict[tuple[str, str], list[Process]] = {}
-        self._n_processes = 0
+        self._latest: dict[tuple[str, str], Process] = {}
+        self._by_line: dict[tuple[str, str, str], Process] = {}
         self._services: dict[str, int] = {}
 
     def advance(self) -> None:
@@ -180,9 +180,10 @@ class HostState:
         """The account's process of that image (and command line); one that started before the log if there is none."""
         if image in ("-", ""):
             return UNKNOWN_PROCESS
-        for process in reversed(self._processes.get((image.lower(), user.lower()), ())):
-            if command_line is None or process.command_line == command_line:
-                return process
+        key = (image.lower(), user.lower())
+        known = self._latest.get(key) if command_line is None else self._by_line.get((*key, command_line))
+        if known is not None:
+            return known
         began = int(self.now.timestamp()) - self.random.randrange(60, 9_000)
         return self._add(image, command_line or f'"{image}"', user, began)
 
@@ -192,9 +193,11 @@ class HostState:
 
     def ended(self, process: Process) -> None:
         """A process that ends now; nothing refers to it later."""
-        running = self._processes.get((process.image.lower(), process.user.lower()), [])
-        if process in running:
-            running.remove(process)
+        key = (process.image.lower(), process.user.lower())
+        if self._latest.get(key) == process:
+            del self._latest[key]
+        if self._by_line.get((*key, process.command_line)) == process:
+            del self._by_line[*key, process.command_line]
 
     def _add(self, image: str, command_line: str, user: str, began: int) -> Process:
         self._next_sequence += self.random.randrange(1, 5)
@@ -204,11 +207,11 @@ class HostState:
         guid = f"{start}-{sequence:04X}-{self._boot:04X}{high:08X}"
         pid = SYSTEM_PID if image == "System" else self.new_pid()
         process = Process(image, command_line, pid, guid, user)
-        if self._n_processes >= _REMEMBERED:
-            self._processes.clear()
-            self._n_processes = 0
-        self._processes.setdefault((image.lower(), user.lower()), []).append(process)
-        self._n_processes += 1
+        if len(self._by_line) >= _REMEMBERED:
+            self._latest.clear()
+            self._by_line.clear()
+        key = (image.lower(), user.lower())
+        self._latest[key] = self._by_line[*key, command_line] = process
         return process
 
 

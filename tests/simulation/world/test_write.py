@@ -151,6 +151,18 @@ class TestProcesses:
                 seen |= guids
         assert starts > 150
 
+    def test_nothing_refers_to_a_process_after_its_end(self, logs: Logs) -> None:
+        ends = 0
+        for events in logs.by_host():
+            ended: set[Any] = set()
+            for event in events:
+                if event.channel == SYSMON:
+                    assert not {guid for guid, _, _ in processes(event)} & ended
+                    if event.event_id == 5:
+                        ended.add(event.data["ProcessGuid"])
+            ends += len(ended)
+        assert ends > 5
+
     def test_parents_keep_their_command_line(self, logs: Logs) -> None:
         for events in logs.by_host():
             lines: dict[Any, Any] = {}
