@@ -14,3 +14,4 @@ lock base.txt "$@"
 # The constraint keeps the two from drifting apart: what runs for users is what is tested.
 lock dev.txt --extra dev --constraint requirements/base.txt "$@"
 lock lint.txt --extra lint --constraint requirements/dev.txt "$@"
+lock quality.txt --extra quality --constraint requirements/dev.txt "$@"

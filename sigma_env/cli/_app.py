@@ -49,6 +49,7 @@ COMMANDS = {
     "tasks": _Entry("Learn", "List the tasks of a dataset, or show one."),
     "score": _Entry("Learn", "Score an answer and name the line that decided on each wrong event."),
     "validate": _Entry("Learn", "Check that a dataset's own answers earn the maximum."),
+    "quality": _Entry("Learn", "Measure how well a dataset's tasks tell right rules from wrong ones."),
     "fetch": _Entry("Data", "Get the public rules and logs."),
     "index": _Entry("Data", "Read EVTX files into a store, and name what could not be read."),
     "build": _Entry("Data", "Make a dataset of tasks, from the public sources or from your own rules and logs."),

@@ -63,10 +63,15 @@ def why_near(left: Profile, right: Profile) -> str | None:
 
 def clusters(profiles: Sequence[Profile]) -> list[list[int]]:
     """Groups of indices into `profiles`, such that near ones are in one group."""
+    return components(len(profiles), near_pairs(profiles))
+
+
+def near_pairs(profiles: Sequence[Profile]) -> list[tuple[int, int]]:
+    """Every near pair of indices into `profiles`, the smaller first; one that is near in two ways comes twice."""
     pairs = similar_pairs([p.events for p in profiles], EVENTS_ALIKE)
     pairs += similar_pairs([p.words for p in profiles], WORDS_ALIKE)
     pairs += similar_pairs([p.values for p in profiles], VALUES_ALIKE)
-    return components(len(profiles), pairs)
+    return pairs
 
 
 def assign(profiles: Sequence[Profile], seed: int = 0) -> list[Split]:

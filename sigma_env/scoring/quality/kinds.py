@@ -1,0 +1,92 @@
+"""What the kind of an event decides about a rule's lines, before anything is known of the event."""
+
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from sigma_env.engines.evaluator import value_holds
+from sigma_env.events.store import EventStore
+from sigma_env.scoring.folding import FIXED_FIELDS
+from sigma_env.sigma.rule import Exists, FieldRef, Null, Rule, Text, Value
+from sigma_env.sigma.taxonomy import SYSMON, event_types
+from sigma_env.simulation.cases.fold import Fold
+from sigma_env.simulation.cases.frame import DATA, Frame
+from sigma_env.simulation.schema import FieldKind
+from sigma_env.simulation.schemas import catalogue
+
+_OPEN: Final = (Null, Exists, FieldRef)
+
+
+class Kind:
+    """One kind of event.
+
+    Args:
+        frame: the schema as the rule's category sees it; None for events of no known schema.
+        fixed: what System's fields surely hold in events of no known schema.
+    """
+
+    def __init__(self, frame: Frame | None, fixed: dict[str, str] | None = None) -> None:
+        self._frame = frame
+        self._fold = None if frame is None else Fold(frame)
+        self._fixed = fixed or {}
+        # An event whose only data are unnamed: what a keyword finds, it finds there or in System.
+        self._is_unnamed = frame is not None and all(spec.name is None for spec in frame.schema.fields)
+
+    def field_of(self, field: str | None, value: Value) -> str | None:
+        """The field in which a line looks; keywords look into the unnamed data if System cannot hold the value."""
+        if field is not None or not self._is_unnamed or self._frame is None:
+            return field
+        fixed = self._frame.fixed.values()
+        is_text = all(isinstance(p, Text) and any(map(str.isalpha, p.text)) for p in value.alternatives)
+        return DATA if is_text and not any(value_holds(p, text) for p in value.alternatives for text in fixed) else None
+
+    def truth(self, field: str | None, value: Value) -> bool | None:
+        """What a written value comes to; None if that is open."""
+        if field is None:
+            return None
+        if self._fold is not None:
+            truth = self._fold.of_value(field, value)
+            choices = self.choices(field) if truth is None and field in FIXED_FIELDS else None
+            if choices is None or any(isinstance(p, _OPEN) for p in value.alternatives):
+                return truth
+            truths = {any(value_holds(p, text) for p in value.alternatives) for text in choices}
+            return truths.pop() if len(truths) == 1 else None
+        text = self._fixed.get(field)
+        if text is None or any(isinstance(p, _OPEN) for p in value.alternatives):
+            return None
+        return any(value_holds(p, text) for p in value.alternatives)
+
+    def choices(self, field: str | None) -> tuple[str, ...] | None:
+        """Every text that a field can hold, if it is one of a few."""
+        if self._frame is None or field is None:
+            return None
+        spec, category = self._frame.slot(field), self._frame.category
+        if spec is None or spec.kind is not FieldKind.ENUM:
+            return None
+        schema = self._frame.schema
+        if field == "EventType" and schema.event_id == 12 and schema.channel == SYSMON and category is not None:
+            # The other events of the kind count for no task of this category.
+            return tuple(sorted(event_types(category) or spec.choices))
+        return spec.choices
+
+    def is_single(self, field: str | None) -> bool:
+        """Whether a field holds one text at most."""
+        spec = None if self._frame is None or field is None else self._frame.slot(field)
+        return spec is not None and spec.name is not None
+
+
+def kinds(rule: Rule, store: EventStore, selected: Sequence[int], *, simulated: bool) -> Iterator[Kind]:
+    """Every kind of event that a rule's logsource selects.
+
+    Args:
+        rule: the rule.
+        store: the events.
+        selected: partitions in which the logsource selects events.
+        simulated: whether all events follow the schemas of the package; if not, nothing is known of any.
+    """
+    if simulated:
+        for schema in catalogue().selectable(rule.logsource):
+            yield Kind(Frame(schema, rule.logsource.category))
+    for index in selected:
+        partition = store.partitions[index]
+        if not simulated or not catalogue().of_event(partition.channel, partition.event_id):
+            yield Kind(None, {"Channel": partition.channel, "EventID": str(partition.event_id)})
