@@ -14,6 +14,7 @@ from sigma_env.simulation.cases.fold import Fold, Folds
 from sigma_env.simulation.cases.frame import Frame, slot_name
 from sigma_env.simulation.cases.lines import Lines
 from sigma_env.simulation.schema import FieldKind, FieldSpec
+from sigma_env.simulation.sloppy.tree import same_pattern, same_tree
 from sigma_env.simulation.values import needs_of, solve
 
 _ATTEMPTS: Final = 6
@@ -44,7 +45,7 @@ class Sameness:
             fold = self._folds.of(frame)
             if fold.truth(one) is False and fold.truth(other) is False:
                 continue
-            if self._form_of(one, frame, fold) != self._form_of(other, frame, fold):
+            if not _same(self._form_of(one, frame, fold), self._form_of(other, frame, fold)):
                 return False
         return True
 
@@ -182,8 +183,8 @@ def _joined(kind: type[And] | type[Or], forms: Iterable[Form]) -> Form:
             if form is decided:
                 return decided
         elif isinstance(form, kind):
-            children.extend(each for each in form.children if each not in children)
-        elif form not in children:
+            children.extend(each for each in form.children if not _among(each, children))
+        elif not _among(form, children):
             children.append(form)
     children = _without_implied_lines(children, weakest=decided)
     if decided and all(isinstance(child, FieldTest) for child in children):
@@ -191,6 +192,16 @@ def _joined(kind: type[And] | type[Or], forms: Iterable[Form]) -> Form:
     if not children:
         return not decided
     return children[0] if len(children) == 1 else kind(tuple(children))
+
+
+def _same(one: Form, other: Form) -> bool:
+    if isinstance(one, bool) or isinstance(other, bool):
+        return one is other
+    return same_tree(one, other)
+
+
+def _among(node: Node, nodes: Iterable[Node]) -> bool:
+    return any(same_tree(node, other) for other in nodes)
 
 
 def _without_implied_lines(nodes: list[Node], weakest: bool) -> list[Node]:
@@ -230,7 +241,7 @@ def _implies(one: Value, other: Value) -> bool:
 
 def _pattern_implies(one: Pattern, other: Pattern) -> bool:
     """Whether every text that a pattern accepts is one that another accepts."""
-    if one == other:
+    if same_pattern(one, other):
         return True
     if not isinstance(one, Text) or not isinstance(other, Text) or one.cased != other.cased:
         return False

@@ -28,7 +28,7 @@ from sigma_env.simulation.sloppy.mutants import (
     with_patterns,
 )
 from sigma_env.simulation.sloppy.siblings import siblings_of
-from sigma_env.simulation.sloppy.tree import Place, bare, places
+from sigma_env.simulation.sloppy.tree import Place, bare, places, same_tree
 
 _TYPE_FIELDS: Final = frozenset({"Channel", "EventID", "Provider_Name"})
 _SIBLINGS_TRIED: Final = 2
@@ -41,7 +41,7 @@ def shortcuts(rule: Rule) -> Iterator[Sloppy]:
     """
     reference = bare(rule.condition)
     for kind, title, condition in _all(rule.condition):
-        if bare(condition) != reference:
+        if not same_tree(bare(condition), reference):
             yield Sloppy(kind, title, rule._replace(condition=condition))
 
 

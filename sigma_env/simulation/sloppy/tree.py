@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from typing import NamedTuple, TypeAlias
 
-from sigma_env.sigma.rule import And, FieldTest, Node, Not, Or, Selection
+from sigma_env.sigma.rule import And, FieldTest, Node, Not, Or, Pattern, Selection
 
 Rebuild: TypeAlias = Callable[[Node | None], Node | None]
 """Puts a node in a place, or nothing; gives the whole tree, or nothing where nothing is left of it."""
@@ -104,3 +104,34 @@ def bare(node: Node) -> Node:
             children.extend(child.children if type(child) is type(node) else (child,))
         return children[0] if len(children) == 1 else node._replace(children=tuple(children))
     return node._replace(modifiers=(), all=node.all and len(node.values) > 1)
+
+
+def same_tree(one: Node, other: Node) -> bool:
+    """Whether two trees are equal, kinds of nodes and patterns included.
+
+    Nodes are tuples, so `And(children) == Or(children)` and `Null() == AnyText()`.
+    """
+    if one is other:
+        return True
+    if type(one) is not type(other):
+        return False
+    if isinstance(one, FieldTest) and isinstance(other, FieldTest):
+        return one._replace(values=()) == other._replace(values=()) and _same_values(one, other)
+    if isinstance(one, And | Or) and isinstance(other, And | Or):
+        return len(one.children) == len(other.children) and all(map(same_tree, one.children, other.children))
+    if isinstance(one, Selection) and isinstance(other, Selection) and one.name != other.name:
+        return False
+    return same_tree(one.child, other.child)  # type: ignore[union-attr]
+
+
+def _same_values(one: FieldTest, other: FieldTest) -> bool:
+    return len(one.values) == len(other.values) and all(
+        v is w
+        or (len(v.alternatives) == len(w.alternatives) and all(map(same_pattern, v.alternatives, w.alternatives)))
+        for v, w in zip(one.values, other.values, strict=True)
+    )
+
+
+def same_pattern(one: Pattern, other: Pattern) -> bool:
+    """Whether two patterns are equal and of one kind."""
+    return type(one) is type(other) and one == other
