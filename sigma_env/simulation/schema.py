@@ -4,13 +4,17 @@ import dataclasses
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 FieldType = Literal[
     "string", "boolean", "int32", "uint8", "uint16", "uint32", "uint64", "hex32", "hex64", "guid", "sid", "filetime",
     "binary",
 ]  # fmt: skip
 """BinXML type of a value, as `sigma_env.events.binxml` writes it."""
+
+
+UNNAMED: Final = "Data"
+"""Key of the unnamed values of an event, a tuple of texts."""
 
 
 class FieldKind(StrEnum):
@@ -107,6 +111,11 @@ class EventSchema:
     def is_classic(self) -> bool:
         """Whether a classic event source writes it: unnamed texts, and neither Version nor Opcode nor Execution."""
         return self.provider_guid is None and bool(self.fields) and all(f.name in (None, "Binary") for f in self.fields)
+
+    @cached_property
+    def keys(self) -> frozenset[str]:
+        """Under what the event's values are kept: the names of its fields, and `Data` for the unnamed ones."""
+        return frozenset(spec.name or UNNAMED for spec in self.fields)
 
     def __reduce__(self) -> tuple[object, ...]:
         # Drafts go between processes by the thousand: a schema of the package travels as its name.

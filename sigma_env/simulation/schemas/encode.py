@@ -8,13 +8,11 @@ from typing import Final, TypedDict
 from sigma_env.events import binxml
 from sigma_env.events.binxml import Element, EventWriteError, TypedValue, ValueType
 from sigma_env.simulation.draft import FieldValue
-from sigma_env.simulation.schema import EventSchema, FieldSpec, FieldType
+from sigma_env.simulation.schema import UNNAMED, EventSchema, FieldSpec, FieldType
 from sigma_env.simulation.schemas.errors import SchemaError
 
 BINARY: Final = "Binary"
 """What classic sources put behind their texts, an element of its own."""
-UNNAMED: Final = "Data"
-"""Key of the unnamed values of an event, a tuple of texts."""
 
 
 class Body(TypedDict, total=False):
@@ -72,7 +70,11 @@ def encode(spec: FieldSpec, text: str) -> TypedValue:
     try:
         return _ENCODERS[spec.type](text)
     except (ValueError, EventWriteError) as error:
-        raise SchemaError(f"field {spec.name or UNNAMED} ({spec.type}) cannot hold {text[:80]!r}: {error}") from error
+        raise _unfit(spec, text, error) from error
+
+
+def _unfit(spec: FieldSpec, text: str, error: Exception) -> SchemaError:
+    return SchemaError(f"field {spec.name or UNNAMED} ({spec.type}) cannot hold {text[:80]!r}: {error}")
 
 
 def body(schema: EventSchema, values: Mapping[str, FieldValue]) -> Body:
@@ -88,13 +90,17 @@ def body(schema: EventSchema, values: Mapping[str, FieldValue]) -> Body:
     texts = iter(_unnamed(values))
     data: list[tuple[str | None, TypedValue]] = []
     for spec in schema.fields:
-        text = next(texts, None) if spec.name is None else values.get(spec.name)
+        name = spec.name
+        text = next(texts, None) if name is None else values.get(name)
         if not isinstance(text, str):
-            raise SchemaError(f"{schema.name}: field {spec.name or UNNAMED} has no text")
-        data.append((spec.name, encode(spec, text)))
-    unknown = values.keys() - {spec.name or UNNAMED for spec in schema.fields}
-    if unknown or next(texts, None) is not None:
-        raise SchemaError(f"{schema.name} has no field for {', '.join(sorted(unknown)) or 'an unnamed value'}")
+            raise SchemaError(f"{schema.name}: field {name or UNNAMED} has no text")
+        try:  # as `encode` does: this is run for every field of every event
+            data.append((name, _ENCODERS[spec.type](text) if text else binxml.EMPTY))
+        except (ValueError, EventWriteError) as error:
+            raise _unfit(spec, text, error) from error
+    if not values.keys() <= schema.keys or next(texts, None) is not None:
+        unknown = ", ".join(sorted(values.keys() - schema.keys)) or "an unnamed value"
+        raise SchemaError(f"{schema.name} has no field for {unknown}")
     if schema.user_data is not None:
         name, namespace = schema.user_data
         children = [Element(own or UNNAMED, children=[value]) for own, value in data]

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from sigma_env.sigma.taxonomy import SECURITY, SYSMON
 from sigma_env.simulation.draft import FieldValue, Scene
 from sigma_env.simulation.errors import SimulationError
-from sigma_env.simulation.schema import EventSchema, FieldSpec
+from sigma_env.simulation.schema import UNNAMED, EventSchema, FieldSpec
 from sigma_env.simulation.world.chance import pick, salt
 from sigma_env.simulation.world.company import Company
 from sigma_env.simulation.world.filling import Filling, Maker
@@ -17,9 +17,6 @@ from sigma_env.simulation.world.ordinary import Ordinary, Row, ordinary
 from sigma_env.simulation.world.people_fields import PEOPLE_FIELDS, WORKER_FIELDS
 from sigma_env.simulation.world.process_fields import PROCESS_FIELDS
 from sigma_env.simulation.world.setting import Setting, setting
-
-UNNAMED = "Data"
-"""Key of an event's unnamed values."""
 
 _OWN_CHANNELS = frozenset((SYSMON.lower(), SECURITY.lower()))
 # In these the scene's program decides who acts; an ordinary row may name another only if the scene names none.

@@ -12,11 +12,10 @@ from sigma_env.sigma.taxonomy import SECURITY, SYSMON
 from sigma_env.simulation.draft import Draft, FieldValue
 from sigma_env.simulation.errors import SimulationError
 from sigma_env.simulation.processes import PROCESSES, in_processes
-from sigma_env.simulation.schema import EventSchema
+from sigma_env.simulation.schema import UNNAMED, EventSchema
 from sigma_env.simulation.schemas.encode import body
 from sigma_env.simulation.schemas.errors import SchemaError
 from sigma_env.simulation.world.company import Company
-from sigma_env.simulation.world.fill import UNNAMED
 from sigma_env.simulation.world.host_state import HostState
 from sigma_env.simulation.world.hosts import Host
 from sigma_env.simulation.world.log_files import HostLogs, LogFormat

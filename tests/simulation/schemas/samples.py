@@ -1,7 +1,6 @@
 """A text that each field of a schema can hold, in the form in which readers show it."""
 
-from sigma_env.simulation.schema import EventSchema, FieldKind, FieldSpec
-from sigma_env.simulation.schemas.encode import UNNAMED
+from sigma_env.simulation.schema import UNNAMED, EventSchema, FieldKind, FieldSpec
 
 OF_KIND = {
     FieldKind.IMAGE: "C:\\Windows\\System32\\svchost.exe",

@@ -12,11 +12,11 @@ from sigma_env.events.build import build
 from sigma_env.events.logs import LogRoot
 from sigma_env.events.store import EventStore
 from sigma_env.sigma.files import parse_rule_text
+from sigma_env.simulation.schema import UNNAMED
 from sigma_env.simulation.schemas.catalogue import catalogue
 from sigma_env.simulation.world import Company, background, write_logs
 from sigma_env.simulation.world.background import FILE
 from sigma_env.simulation.world.files import read_data
-from sigma_env.simulation.world.fill import UNNAMED
 from sigma_env.simulation.world.kinds_on_hosts import hosts_of
 from sigma_env.simulation.world.ordinary import ordinary
 
