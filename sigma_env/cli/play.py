@@ -11,7 +11,8 @@ import typer
 
 if TYPE_CHECKING:
     from sigma_env.env import SigmaRuleEnv
-    from sigma_env.scoring.agents import Agent, Constant
+    from sigma_env.scoring.agents import Agent
+    from sigma_env.scoring.constant import Constant
     from sigma_env.tasks.task import Task
 
 _END = "."
@@ -72,7 +73,8 @@ def play(
       sigma-env play --interactive
     """
     from sigma_env.env import SigmaRuleEnv
-    from sigma_env.scoring.agents import ABSTAIN_AGENT_NAMES, AGENT_NAMES, best_constant, make_agent
+    from sigma_env.scoring.agents import ABSTAIN_AGENT_NAMES, AGENT_NAMES, make_agent
+    from sigma_env.scoring.constant import best_constant
 
     known = (*AGENT_NAMES, *ABSTAIN_AGENT_NAMES)
     if agent != "all" and agent not in known:

@@ -6,14 +6,13 @@ All but `empty` know more than a model may: the reference, or the truth. They ar
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final, NamedTuple
 
-from sigma_env.engines.base import Matches
 from sigma_env.errors import OptionError
-from sigma_env.scoring.options import weighted
+from sigma_env.scoring.constant import best_constant, selecting
 from sigma_env.scoring.scorer import Scorer
-from sigma_env.scoring.yardstick import Yardstick, run
-from sigma_env.sigma.answer import ABSTENTION, parse_answer
+from sigma_env.scoring.yardstick import Yardstick
+from sigma_env.sigma.answer import ABSTENTION
 from sigma_env.sigma.rewrite import fenced, to_yaml
-from sigma_env.sigma.rule import FieldTest, Glob, LogSource, Node, Not, Rule, Selection, Text
+from sigma_env.sigma.rule import FieldTest, Glob, Node, Not, Selection, Text
 from sigma_env.tasks.reference import reference_answer, reference_rule
 from sigma_env.tasks.task import Task
 
@@ -34,14 +33,6 @@ class Agent(NamedTuple):
     name: str
     about: str
     answer: Callable[[Task], str]
-
-
-class Constant(NamedTuple):
-    """One answer for every task, and what it earns on average."""
-
-    answer: str
-    reward: float
-    iou: float
 
 
 def make_agent(name: str, scorer: Scorer, tasks: Sequence[Task]) -> Agent:
@@ -87,10 +78,10 @@ def one_literal(task: Task) -> str:
     rule = reference_rule(task)
     found = max(_literals(rule.condition, asked_for=True), key=lambda found: len(found[1]), default=None)
     if found is None:
-        return _rule(rule.logsource, {"EventID": "*"})
+        return selecting(rule.logsource, {"EventID": "*"})
     field, literal = found
     escaped = literal.replace("\\", "\\\\").replace("*", "\\*").replace("?", "\\?")
-    return _rule(rule.logsource, [escaped] if field is None else {f"{field}|contains": escaped})
+    return selecting(rule.logsource, [escaped] if field is None else {f"{field}|contains": escaped})
 
 
 def _literals(node: Node, *, asked_for: bool) -> Iterator[tuple[str | None, str]]:
@@ -111,58 +102,4 @@ def _literals(node: Node, *, asked_for: bool) -> Iterator[tuple[str | None, str]
 
 def _event_ids_only(yardstick: Yardstick) -> str:
     ids = sorted({event_id for _, event_id in yardstick.check.true_pairs})
-    return _rule(yardstick.reference.logsource, {"EventID": (ids[0] if len(ids) == 1 else ids) if ids else "*"})
-
-
-def _rule(logsource: LogSource, selection: object) -> str:
-    parts = {name: value for name, value in logsource._asdict().items() if value is not None}
-    return fenced(to_yaml({"logsource": parts, "detection": {"selection": selection, "condition": "selection"}}))
-
-
-def best_constant(scorer: Scorer, tasks: Sequence[Task]) -> Constant:
-    """The answer that earns most if it is given to every task.
-
-    It is sought among: every event of each reference's logsource; there, every event of each EventID that some
-    task's scored true events have; each reference; and, where some task is not detectable, the abstention. Of
-    equally good ones the first is taken.
-
-    Args:
-        scorer: of the dataset.
-        tasks: at least one.
-    """
-    yardsticks = [scorer.yardstick(task) for task in tasks]
-    answers = list(dict.fromkeys([*_whole_logsources(yardsticks), *map(reference_answer, tasks)]))
-    rules = [parse_answer(answer).rule for answer in answers]
-    runnable = [(answer, rule) for answer, rule in zip(answers, rules, strict=True) if rule is not None]
-    found = run(scorer.engine, [rule for _, rule in runnable], scorer.dataset.store)
-    constants = [
-        _constant(answer, rule, matches, yardsticks, scorer)
-        for (answer, rule), matches in zip(runnable, found, strict=True)
-        if isinstance(matches, Matches)
-    ]
-    if not all(yardstick.detectable for yardstick in yardsticks):
-        share = sum(not yardstick.detectable for yardstick in yardsticks) / len(yardsticks)
-        constants.append(Constant(ABSTENTION, share * scorer.max_reward, share))
-    return max(constants, key=lambda constant: constant.reward)
-
-
-def _whole_logsources(yardsticks: Sequence[Yardstick]) -> Iterator[str]:
-    for yardstick in yardsticks:
-        yield _rule(yardstick.reference.logsource, {"EventID": "*"})
-        for _, event_id in yardstick.check.true_pairs:
-            yield _rule(yardstick.reference.logsource, {"EventID": event_id})
-
-
-def _constant(answer: str, rule: Rule, matches: Matches, yardsticks: Sequence[Yardstick], scorer: Scorer) -> Constant:
-    reward = iou = 0.0
-    for yardstick in yardsticks:
-        if not yardstick.detectable:
-            continue  # where to abstain is right, no rule earns anything
-        components = {
-            "yaml_valid": 1.0,
-            "logsource_correct": float(yardstick.check.correct(rule.logsource, rule.condition)),
-            "iou": yardstick.count(matches).iou,
-        }
-        reward += weighted(components, scorer.weights)
-        iou += components["iou"]
-    return Constant(answer, reward / len(yardsticks), iou / len(yardsticks))
+    return selecting(yardstick.reference.logsource, {"EventID": (ids[0] if len(ids) == 1 else ids) if ids else "*"})

@@ -57,6 +57,8 @@ class LogsourceCheck:
         self.true_pairs = tuple(sorted(set(true_pairs)))
         self._allowed = _reach(logsource)
         self._named_ids = _named_event_ids(condition)
+        self.key = (logsource, self.true_pairs, self._named_ids)
+        """Equal for checks that judge every answer alike."""
         self._verdicts: dict[LogSource, bool] = {}
 
     def correct(self, logsource: LogSource, condition: Node | None) -> bool:

@@ -6,7 +6,8 @@ import json
 import pytest
 
 from sigma_env.cli._app import run
-from sigma_env.scoring.agents import AGENT_NAMES, best_constant
+from sigma_env.scoring.agents import AGENT_NAMES
+from sigma_env.scoring.constant import best_constant
 from sigma_env.scoring.scorer import Scorer
 from sigma_env.tasks.dataset import Dataset
 from tests.scoring.answers import ANSWERS

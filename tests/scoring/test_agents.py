@@ -6,7 +6,8 @@ import pytest
 import yaml
 
 from sigma_env.errors import OptionError
-from sigma_env.scoring.agents import AGENT_NAMES, best_constant, make_agent, one_literal
+from sigma_env.scoring.agents import AGENT_NAMES, make_agent, one_literal
+from sigma_env.scoring.constant import best_constant
 from sigma_env.scoring.scorer import Scorer
 from sigma_env.tasks.dataset import Dataset
 from sigma_env.tasks.task import Task

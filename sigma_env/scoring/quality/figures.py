@@ -6,7 +6,7 @@ from typing import Any, Final, Literal, NamedTuple
 
 import numpy as np
 
-from sigma_env.scoring.agents import Constant
+from sigma_env.scoring.constant import Constant
 from sigma_env.scoring.quality.artefacts import Artefact
 from sigma_env.scoring.quality.one_task import TaskQuality
 from sigma_env.scoring.quality.subject import LIKE_THE_RULE

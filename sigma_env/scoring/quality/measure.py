@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from typing import Final
 
-from sigma_env.scoring.agents import best_constant
+from sigma_env.scoring.constant import best_constant
 from sigma_env.scoring.quality.artefacts import MOST_TASKS, Describer, artefact
 from sigma_env.scoring.quality.figures import Quality, Whole, figures_of
 from sigma_env.scoring.quality.labelled import made_for_rules
