@@ -35,7 +35,13 @@ def write(folder: Path, *entries: object) -> Path:
 
 def test_the_shipped_registry_is_valid_and_registered() -> None:
     specs = load_registry()
-    assert [spec.id for spec in specs] == ["SigmaForge-v0", "SigmaForge-SigmaHQ-Real-v0", "SigmaForge-Chainsaw-v0"]
+    assert [spec.id for spec in specs] == [
+        "SigmaForge-v0",
+        "SigmaForge-SigmaHQ-Real-v0",
+        "SigmaForge-SigmaHQ-v0",
+        "SigmaForge-Abstain-v0",
+        "SigmaForge-Chainsaw-v0",
+    ]
     for spec in specs:
         registered = gymnasium.spec(spec.id)
         assert registered.entry_point == "sigma_env.env:SigmaRuleEnv"

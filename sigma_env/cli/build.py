@@ -67,6 +67,8 @@ def build(
                     that tell it from wrong versions of it, and requests that
                     say what it needs
       sigmahq-100   the same tasks, 100 of them for training
+      sigmahq-abstain  the same, and for every four tasks one that the logs
+                    cannot show
       sigmahq-real  the rules that fire on the public attack logs; requests
                     are the rules' own titles and descriptions
 
@@ -133,6 +135,7 @@ def _build(
         build_it = {
             names.SIGMAHQ: sigmahq.build_sigmahq,
             names.SIGMAHQ_100: sigmahq.build_sigmahq_100,
+            names.SIGMAHQ_ABSTAIN: sigmahq.build_sigmahq_abstain,
             names.SIGMAHQ_REAL: sigmahq.build_sigmahq_real,
         }[name]
         return build_it(seed, progress)
@@ -166,9 +169,12 @@ def _list(as_json: bool) -> None:
     from sigma_env.corpora.cache import datasets_dir
     from sigma_env.errors import DatasetError
     from sigma_env.tasks.folder import read_manifest
-    from sigma_env.tasks.names import BUILT_BY, STARTER
+    from sigma_env.tasks.names import BUILT_BY, EMBEDDED
 
-    known = {STARTER: "comes with the package", **{name: f"build it with: {how}" for name, how in BUILT_BY.items()}}
+    known = {
+        **dict.fromkeys(EMBEDDED, "comes with the package"),
+        **{name: f"build it with: {how}" for name, how in BUILT_BY.items()},
+    }
     present = sorted(path.name for path in datasets_dir().iterdir() if path.is_dir() and path.name[0] != ".")
     rows: list[dict[str, object]] = []
     for name in dict.fromkeys([*known, *present]):

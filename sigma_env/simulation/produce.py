@@ -5,6 +5,7 @@ from functools import partial
 from typing import Any, Final, Literal, NamedTuple
 
 from sigma_env.sigma.rule import Rule
+from sigma_env.simulation.broken import withhold
 from sigma_env.simulation.cases import Alike, Cases, Unsatisfiable, make_cases
 from sigma_env.simulation.draft import Draft
 from sigma_env.simulation.plan import Plan, Scenario
@@ -72,6 +73,8 @@ def produce(wish: Wish, company: Company, seed: int) -> Produced:
         plan = full_plan(rule) if wish.persona is None else make_plan(rule, seed, wish.scenario)
         shows = EXAMPLES_SHOWN if wish.persona in _SHOWING else 0
         cases = make_cases(plan, company, seed, visible=shows)
+        if plan.outage is not None:
+            cases = cases._replace(drafts=withhold(cases.drafts, plan.outage, rule, company))
         request = None if wish.persona is None else _request(plan, wish.persona, cases, seed)
     except RequestError as error:
         return Produced(fault=str(error))
@@ -83,7 +86,11 @@ _SHOWING: Final = frozenset({"incident_responder"})
 
 
 def _request(plan: Plan, persona: str, cases: Cases, seed: int) -> Request:
-    shown = [draft.values for draft in cases.drafts if draft.visible and draft.role == "positive"]
+    shown = [
+        {"Channel": draft.schema.channel, "EventID": draft.schema.event_id, **draft.values}
+        for draft in cases.drafts
+        if draft.visible and draft.role == "positive"
+    ]
     return write_request(plan, persona, seed, profile=profile_of(cases.drafts), visible=shown)
 
 

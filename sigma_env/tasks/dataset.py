@@ -13,7 +13,7 @@ from sigma_env.events.logs import LogRoot
 from sigma_env.events.store import EventStore
 from sigma_env.tasks.folder import MANIFEST, OWN, dataset_folder, read_dataset
 from sigma_env.tasks.manifest import Manifest
-from sigma_env.tasks.names import STARTER, check_name, how_to_build
+from sigma_env.tasks.names import EMBEDDED, STARTER, check_name, how_to_build
 from sigma_env.tasks.task import Split, Task
 from sigma_env.tasks.truth import Truth
 from sigma_env.tasks.truth_table import EngineKey, TruthTable, load_own
@@ -22,7 +22,8 @@ _log = logging.getLogger(__name__)
 
 _loaded: dict[Path, tuple[int, "Dataset"]] = {}
 """By manifest: when that was written, and what it was loaded as."""
-_loading = threading.Lock()
+_loading = threading.RLock()
+"""Reentrant, because one dataset may be made of another."""
 
 
 class Dataset:
@@ -169,7 +170,7 @@ def load_dataset(name: str = STARTER) -> Dataset:
     """Loads a dataset. In one process the same one is returned again, with its store and truths.
 
     Args:
-        name: "starter", which comes with the package, or a name under which one has been built.
+        name: "starter" or "starter-abstain", which come with the package, or a name under which one has been built.
 
     Raises:
         DatasetNotBuilt: it is not on this machine yet; the message names the command that builds it.
@@ -177,10 +178,10 @@ def load_dataset(name: str = STARTER) -> Dataset:
     """
     check_name(name)
     with _loading:
-        if name == STARTER:
-            from sigma_env.tasks.starter import ensure_starter
+        if name in EMBEDDED:
+            from sigma_env.tasks.starter import ensure_embedded
 
-            ensure_starter()
+            ensure_embedded(name)
         path = dataset_folder(name) / MANIFEST
         written = path.stat().st_mtime_ns if path.exists() else None
         if written is None or path not in _loaded or _loaded[path][0] != written:

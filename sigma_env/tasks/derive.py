@@ -1,7 +1,7 @@
 """Datasets that are another one's tasks on the same events: with other splits, or with more tasks beside them."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from sigma_env.engines.native import NativeEngine
 from sigma_env.errors import DatasetError
@@ -44,19 +44,34 @@ def profiles_of(dataset: Dataset) -> list[Profile]:
     ]
 
 
-def write_derived(name: str, dataset: Dataset, tasks: Sequence[Task], *, seed: int = 0) -> Manifest:
+def write_derived(
+    name: str,
+    dataset: Dataset,
+    tasks: Sequence[Task],
+    *,
+    made_for: Mapping[str, str] | None = None,
+    inputs: str = "",
+    seed: int = 0,
+) -> Manifest:
     """Writes tasks as a dataset on the events of another one.
 
     Args:
         name: of the new dataset.
-        dataset: the other one. What was made for a task of its id there is so here too.
-        tasks: the new dataset's; truths are computed for those that the other one lacks.
-        seed: of the splits, for the manifest.
+        dataset: the other one.
+        tasks: the new dataset's.
+        made_for: ids of tasks → ids in the other dataset of the tasks that their events were made for; a task that is
+            not in it has its own id there.
+        inputs: hash of what the dataset is made from, if that is quick to compute again.
+        seed: of the choice of tasks.
+
+    Raises:
+        DatasetError: a task cannot be scored.
     """
     engine = NativeEngine()
     fingerprint = dataset.manifest.store.fingerprint
     known = load_own(dataset_folder(dataset.name) / OWN, fingerprint)
-    own = {task.id: known[task.id] for task in tasks if task.id in known}
+    there = {task.id: (made_for or {}).get(task.id, task.id) for task in tasks if task.detectable}
+    own = {task_id: known[other] for task_id, other in there.items() if other in known}
     ordered = tuple(sorted(tasks, key=lambda task: task.id))
     table = TruthTable.compute(ordered, dataset.store, engine, own)
     if table.left_out:
@@ -65,7 +80,7 @@ def write_derived(name: str, dataset: Dataset, tasks: Sequence[Task], *, seed: i
     manifest = dataset.manifest.model_copy(
         update={
             "name": name,
-            "inputs": "",
+            "inputs": inputs,
             "seed": seed,
             "tasks": len(ordered),
             "splits": dict(sorted(Counter(task.split for task in ordered).items())),

@@ -11,10 +11,15 @@ SIGMAHQ_100: Final = "sigmahq-100"
 SIGMAHQ_FRESH: Final = "sigmahq-fresh"
 SIGMAHQ_REAL: Final = "sigmahq-real"
 STARTER_ABSTAIN: Final = "starter-abstain"
+SIGMAHQ_ABSTAIN: Final = "sigmahq-abstain"
+
+EMBEDDED: Final = (STARTER, STARTER_ABSTAIN)
+"""The datasets that need nothing but the package: they are built when they are first asked for."""
 
 BUILT_BY: Final = {
     SIGMAHQ: "sigma-env fetch sigma, then: sigma-env build sigmahq",
     SIGMAHQ_100: "sigma-env fetch sigma, then: sigma-env build sigmahq-100",
+    SIGMAHQ_ABSTAIN: "sigma-env fetch sigma, then: sigma-env build sigmahq-abstain",
     SIGMAHQ_FRESH: "sigma-env fetch sigma, then: sigma-env build sigmahq-fresh",
     SIGMAHQ_REAL: "sigma-env fetch, then: sigma-env build sigmahq-real",
 }

@@ -4,12 +4,13 @@ from collections.abc import Sequence
 from typing import Final
 
 from sigma_env.errors import DatasetNotBuilt
+from sigma_env.tasks.abstain import build_abstain
 from sigma_env.tasks.assemble import BuildProgress, Candidate
 from sigma_env.tasks.build import build_dataset, candidates_of
 from sigma_env.tasks.dataset import Dataset, load_dataset
 from sigma_env.tasks.derive import with_few_for_training
 from sigma_env.tasks.manifest import LogsFrom, Manifest, SourceUsed
-from sigma_env.tasks.names import SIGMAHQ, SIGMAHQ_100, SIGMAHQ_REAL
+from sigma_env.tasks.names import SIGMAHQ, SIGMAHQ_100, SIGMAHQ_ABSTAIN, SIGMAHQ_REAL
 from sigma_env.tasks.simulated import build_simulated
 
 SIGMA_SOURCE: Final = "sigma"
@@ -67,11 +68,24 @@ def build_sigmahq_100(seed: int = 0, progress: BuildProgress | None = None) -> M
     return with_few_for_training(SIGMAHQ_100, _sigmahq(progress), TRAINING_TASKS, seed)
 
 
-def _sigmahq(progress: BuildProgress | None) -> Dataset:
+def build_sigmahq_abstain(seed: int = 0, progress: BuildProgress | None = None) -> Manifest:
+    """Builds `sigmahq-abstain`: tasks of `sigmahq`, and beside every four one that is not detectable.
+
+    Args:
+        seed: of `sigmahq`, if that is missing.
+        progress: is told how far it is.
+
+    Raises:
+        SourceError: see `build_sigmahq`.
+    """
+    return build_abstain(SIGMAHQ_ABSTAIN, _sigmahq(progress, seed))
+
+
+def _sigmahq(progress: BuildProgress | None, seed: int = 0) -> Dataset:
     try:
         return load_dataset(SIGMAHQ)
     except DatasetNotBuilt:
-        build_sigmahq(progress=progress)
+        build_sigmahq(seed, progress)
         return load_dataset(SIGMAHQ)
 
 

@@ -1,4 +1,4 @@
-"""The starter dataset: rules of our own; their events and requests are simulated when they are first asked for.
+"""The embedded datasets: rules of our own; their events and requests are simulated when they are first asked for.
 
 That takes some seconds and nothing but this package; the same version makes the same dataset on every machine.
 """
@@ -12,15 +12,18 @@ from sigma_env.sigma.files import parse_rule_file, rule_files
 from sigma_env.tasks.assemble import Candidate
 from sigma_env.tasks.code import PACKAGE, code_hash, hash_of
 from sigma_env.tasks.folder import read_manifest
-from sigma_env.tasks.names import STARTER
+from sigma_env.tasks.names import STARTER, STARTER_ABSTAIN
 
 DATA: Final = PACKAGE / "_data"
 RULES: Final[Path] = DATA / "starter" / "rules"
 LICENCE: Final = "Apache-2.0"
 
 
-def ensure_starter() -> None:
-    """Builds the starter dataset in the cache unless it is there, made from what this package holds.
+def ensure_embedded(name: str) -> None:
+    """Builds one of the embedded datasets in the cache unless it is there, made from what this package holds.
+
+    Args:
+        name: one of `names.EMBEDDED`.
 
     Raises:
         DatasetError: the package's data are damaged, or the cache cannot be written.
@@ -29,21 +32,27 @@ def ensure_starter() -> None:
 
     inputs = _inputs()
     try:
-        if _is_built(inputs):
+        if _is_built(name, inputs):
             return
-        with FileLock(locks_dir() / "starter.lock"):
-            if not _is_built(inputs):  # another process may have been first
-                _build(inputs)
+        with FileLock(locks_dir() / f"{name}.lock"):
+            if not _is_built(name, inputs):  # another process may have been first
+                _build(name, inputs)
     except OSError as error:
         raise DatasetError(
-            f"the starter dataset cannot be kept: {error}; set {CACHE_VARIABLE} to a folder that can be written"
+            f"the {name} dataset cannot be kept: {error}; set {CACHE_VARIABLE} to a folder that can be written"
         ) from error
 
 
-def _build(inputs: str) -> None:
-    from sigma_env.tasks.simulated import build_simulated
+def _build(name: str, inputs: str) -> None:
+    if name == STARTER:
+        from sigma_env.tasks.simulated import build_simulated
 
-    build_simulated(STARTER, starter_candidates(), inputs=inputs)
+        build_simulated(STARTER, starter_candidates(), inputs=inputs)
+    else:
+        from sigma_env.tasks.abstain import build_abstain
+        from sigma_env.tasks.dataset import load_dataset
+
+        build_abstain(STARTER_ABSTAIN, load_dataset(STARTER), inputs=inputs)
 
 
 def starter_candidates() -> list[Candidate]:
@@ -56,9 +65,9 @@ def starter_candidates() -> list[Candidate]:
     return candidates
 
 
-def _is_built(inputs: str) -> bool:
+def _is_built(name: str, inputs: str) -> bool:
     try:
-        return read_manifest(STARTER).inputs == inputs
+        return read_manifest(name).inputs == inputs
     except DatasetError:
         return False
 

@@ -10,7 +10,7 @@ from sigma_env.cli.build import REASONS
 from sigma_env.corpora.cache import CACHE_VARIABLE
 from sigma_env.corpora.sources import MIRROR_VARIABLE
 from sigma_env.tasks.dataset import Dataset
-from sigma_env.tasks.names import BUILT_BY
+from sigma_env.tasks.names import BUILT_BY, EMBEDDED
 from tests.small import EVENTS, RULES
 
 
@@ -49,7 +49,7 @@ class TestBuild:
         capsys.readouterr()
         assert run(["build", "--json"]) == 0
         listed = {row["name"]: row for row in json.loads(capsys.readouterr().out)["datasets"]}
-        assert listed.keys() == {"starter", *BUILT_BY, "mine"}
+        assert listed.keys() == {*EMBEDDED, *BUILT_BY, "mine"}
         assert listed["mine"]["built"]
         assert listed["mine"]["tasks"] == len(RULES)
         assert not listed["sigmahq-real"]["built"]
