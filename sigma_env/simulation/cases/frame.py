@@ -121,6 +121,7 @@ def put(values: dict[str, FieldValue], spec: FieldSpec, text: str, element: int 
         changed = {"SubjectUserName": account, "SubjectDomainName": domain or "-"}
         if "TargetUserSid" in values:  # older versions say nothing of whom the new process runs as
             changed |= {"TargetUserSid": _NOBODY, "TargetUserName": "-", "TargetDomainName": "-"}
+        changed = {field: value for field, value in changed.items() if field in values}  # old versions have no target
         values.update(changed)
         return changed
     name = slot_name(spec)

@@ -5,7 +5,9 @@ import random
 from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
+from sigma_env.sigma.tree import fields_of
 from sigma_env.simulation.cases.apart import Alike, Apart
+from sigma_env.simulation.cases.elsewhere import Elsewhere
 from sigma_env.simulation.cases.fold import Folds
 from sigma_env.simulation.cases.meeting import Meeting
 from sigma_env.simulation.cases.misses import Miss, MissMaker
@@ -64,8 +66,9 @@ class _Run:
         meeting = Meeting(folds)
         conditions = [cut.condition] if cut.condition is rule.condition else [cut.condition, rule.condition]
         self._stage = Stage(rule, conditions, schemas, folds)
-        self._positives = PositiveMaker(rule, cut, self._stage, folds, meeting, company)
-        self._misses = MissMaker(rule, cut, self._stage, folds, meeting, company)
+        elsewhere = Elsewhere(fields_of(rule.condition), meeting)
+        self._positives = PositiveMaker(rule, cut, self._stage, folds, meeting, elsewhere, company)
+        self._misses = MissMaker(rule, cut, self._stage, folds, meeting, elsewhere, company)
         self._apart = Apart(rule, cut, Sameness(self._stage.frames, folds), meeting, self._misses)
 
     def cases(self, visible: int) -> Cases:
@@ -79,7 +82,7 @@ class _Run:
             return Cases((), unsatisfiable or tuple(filter(None, (self._positives.failure,))))
         self._misses.know([positive.work for positive in found])
         parts = parts_of(cut.condition)
-        misses = self._of_parts(parts, found)
+        misses = [*self._of_parts(parts, found), *self._misses.with_literal_elsewhere(parts, found, self._rng)]
         alike = self._apart.tell(found, misses, self._rng)
         drafts = [*self._drafts(found), *map(self._miss, misses), *self._examples(visible, parts)]
         return Cases(tuple(drafts), unsatisfiable, tuple(alike))

@@ -5,6 +5,8 @@ from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
 from sigma_env.sigma.rule import Rule
+from sigma_env.sigma.tree import field_tests
+from sigma_env.simulation.cases.elsewhere import Elsewhere
 from sigma_env.simulation.cases.fold import Folds
 from sigma_env.simulation.cases.frame import Frame, slot_name
 from sigma_env.simulation.cases.meeting import Goal, Meeting
@@ -12,7 +14,7 @@ from sigma_env.simulation.cases.parts import Part
 from sigma_env.simulation.cases.positives import Positive
 from sigma_env.simulation.cases.stage import Stage
 from sigma_env.simulation.cases.usage import Usage
-from sigma_env.simulation.cases.way import Planner, Way
+from sigma_env.simulation.cases.way import Given, Planner, Way
 from sigma_env.simulation.cases.work import Work
 from sigma_env.simulation.draft import Role
 from sigma_env.simulation.world import Company, fill
@@ -47,10 +49,21 @@ class MissMaker:
         stage: where its events take place.
         folds: what the kinds of events decide.
         meeting: changes events.
+        elsewhere: puts literals into sibling fields.
         company: whose hosts they are on.
     """
 
-    def __init__(self, rule: Rule, cut: Rule, stage: Stage, folds: Folds, meeting: Meeting, company: Company) -> None:
+    def __init__(
+        self,
+        rule: Rule,
+        cut: Rule,
+        stage: Stage,
+        folds: Folds,
+        meeting: Meeting,
+        elsewhere: Elsewhere,
+        company: Company,
+    ) -> None:
+        self._elsewhere = elsewhere
         self._rule, self._cut = rule, cut
         self._stage, self._folds, self._meeting, self._company = stage, folds, meeting, company
         self._usage = Usage()
@@ -59,15 +72,51 @@ class MissMaker:
 
     def know(self, works: Sequence[Work]) -> None:
         """No event is to be like these."""
-        self._seen.update(map(_key, works))
+        self._seen.update(map(self._key, works))
 
-    def of_part(self, part: Part, bases: Sequence[Positive], count: int, rng: random.Random) -> list[Miss]:
-        """Up to so many events that a part alone excludes, made from positives in turn."""
+    def with_literal_elsewhere(
+        self, parts: Sequence[Part], bases: Sequence[Positive], rng: random.Random
+    ) -> Iterator[Miss]:
+        """For each literal of a condition an event that has it in a sibling field, while its own line fails."""
+        part_of = {
+            id(value): part
+            for part in parts
+            if not part.truth
+            for test in field_tests(part.node)
+            for value in test.values
+        }
+        covered: set[int] = set()
+        for base in bases:
+            for given in base.way.given:
+                value = given.test.values[given.chosen[0]]
+                part = part_of.get(id(value))
+                if part is not None and id(value) not in covered:
+                    covered.add(id(value))
+                    work = self._with_literal_elsewhere(part, given, base, rng)
+                    if work is not None:
+                        yield Miss(work, part.role, part.title, base)
+
+    def _with_literal_elsewhere(self, part: Part, given: Given, base: Positive, rng: random.Random) -> Work | None:
+        goals = self._goals(part)
+        if given.test in base.repeated:
+            return self.changed(base, goals, rng)
+        work = base.work.loosened()
+        if not self._elsewhere.repeat(work, given, rng, ()):
+            return None
+        return self.changed(base._replace(work=work), goals, rng)
+
+    def _goals(self, part: Part) -> list[Goal]:
+        """What is wanted of events that a part alone excludes."""
         goals = [Goal(part.node, part.truth), Goal(self._cut.condition, False)]
         if self._rule.condition is not self._cut.condition:
             goals.append(Goal(self._rule.condition, False))
         if part.rest is not None:
             goals.append(Goal(part.rest, True))
+        return goals
+
+    def of_part(self, part: Part, bases: Sequence[Positive], count: int, rng: random.Random) -> list[Miss]:
+        """Up to so many events that a part alone excludes, made from positives in turn."""
+        goals = self._goals(part)
         found: list[Miss] = []
         failures = 0
         while len(found) < count and failures < _FAILURES + count:
@@ -121,11 +170,17 @@ class MissMaker:
         return None
 
     def _is_new(self, work: Work) -> bool:
-        key = _key(work)
+        key = self._key(work)
         if key in self._seen:
             return False
         self._seen.add(key)
         return True
+
+    def _key(self, work: Work) -> tuple[object, ...]:
+        """What tells two events apart beside times and counters."""
+        texts = (value for name, value in work.values.items() if name not in work.frame.volatile)
+        matches = self._meeting.holds(self._rule.condition, work)
+        return matches, work.frame.schema.name, work.scene.host, *texts
 
     def _starts(self, base: Positive, goals: Sequence[Goal], rng: random.Random) -> Iterator[Work]:
         """The positive's event, or events of other kinds like it where its kind can't be what is asked."""
@@ -154,9 +209,3 @@ class MissMaker:
         given = {name: value for name, value in given.items() if isinstance(value, str)}
         values = fill(frame.schema, given, scene, self._company)
         return Work(frame, scene, self._company.host(scene.host).fqdn, values)
-
-
-def _key(work: Work) -> tuple[object, ...]:
-    """What tells two events apart beside times and counters."""
-    volatile = work.frame.volatile
-    return work.frame.schema.name, work.scene.host, *(v for name, v in work.values.items() if name not in volatile)

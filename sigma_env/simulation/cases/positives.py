@@ -4,8 +4,9 @@ import random
 from collections.abc import Sequence
 from typing import Final, Literal, NamedTuple
 
-from sigma_env.sigma.rule import FieldTest, Node, Or, Rule, Text
+from sigma_env.sigma.rule import FieldTest, Node, Or, Rule
 from sigma_env.sigma.tree import fields_of
+from sigma_env.simulation.cases.elsewhere import Elsewhere
 from sigma_env.simulation.cases.fold import Folds
 from sigma_env.simulation.cases.frame import Frame, put, slot_name
 from sigma_env.simulation.cases.meeting import Goal, Meeting
@@ -15,12 +16,11 @@ from sigma_env.simulation.cases.usage import Choice, Usage
 from sigma_env.simulation.cases.way import Given, Planner, Way
 from sigma_env.simulation.cases.work import Work, later_text
 from sigma_env.simulation.draft import Scene
-from sigma_env.simulation.schema import FieldKind, FieldSpec
+from sigma_env.simulation.schema import FieldKind
 from sigma_env.simulation.schemas import cannot_hold
-from sigma_env.simulation.sloppy.siblings import siblings_of
 from sigma_env.simulation.sloppy.tree import places
 from sigma_env.simulation.sloppy.ways import shares
-from sigma_env.simulation.values import Need, needs_of, solve
+from sigma_env.simulation.values import needs_of, variant
 from sigma_env.simulation.world import Company, fill
 
 _TRIES: Final = 4
@@ -28,12 +28,7 @@ _PROGRAM_FIELDS: Final = ("Image", "NewProcessName", "SourceImage", "Application
 _WORDS_OF_WINDOWS: Final = ("system", "autori", "authori", "s-1-5-18", "0x3e7")
 _PEOPLE_FIELDS: Final = frozenset({"User", "IntegrityLevel", "LogonId", "SubjectUserSid", "SubjectLogonId"})
 _UNDECORATED_OF: Final = 4
-_REPEATED_KINDS: Final = frozenset(
-    {FieldKind.IMAGE, FieldKind.FILE, FieldKind.COMMAND_LINE, FieldKind.TEXT, FieldKind.VERSION_INFO}
-    | {FieldKind.SCRIPT, FieldKind.REGISTRY_DATA, FieldKind.DIRECTORY, FieldKind.ACCOUNT, FieldKind.URL}
-    | {FieldKind.SERVICE_NAME, FieldKind.USER, FieldKind.DOMAIN, FieldKind.IP, FieldKind.HOST_NAME, FieldKind.PIPE}
-    | {FieldKind.SID}
-)
+_VARIED_OF: Final = 3
 
 
 class Unsatisfiable(NamedTuple):
@@ -75,10 +70,21 @@ class PositiveMaker:
         stage: where its events take place.
         folds: what the kinds of events decide.
         meeting: mends events.
+        elsewhere: puts literals into sibling fields.
         company: whose hosts they are on.
     """
 
-    def __init__(self, rule: Rule, cut: Rule, stage: Stage, folds: Folds, meeting: Meeting, company: Company) -> None:
+    def __init__(
+        self,
+        rule: Rule,
+        cut: Rule,
+        stage: Stage,
+        folds: Folds,
+        meeting: Meeting,
+        elsewhere: Elsewhere,
+        company: Company,
+    ) -> None:
+        self._elsewhere = elsewhere
         self._rule, self._cut = rule, cut
         self._stage, self._folds, self._meeting, self._company = stage, folds, meeting, company
         self._usage = Usage()
@@ -144,6 +150,7 @@ class PositiveMaker:
             self._note(way, "implausible value", "no text found that the rest of the rule accepts")
             return None
         self._come_near(work, way, rng)
+        self._vary(work, way, rng)
         return work
 
     def _scene(self, frame: Frame, way: Way, rng: random.Random, visible: bool) -> Scene:
@@ -186,6 +193,18 @@ class PositiveMaker:
         self._refill(work)
         return self._meeting.are_met(self._goals, work) or self._meeting.meet(self._goals, work, rng)
 
+    def _vary(self, work: Work, way: Way, rng: random.Random) -> None:
+        """Spells some texts of the way's lines in another way, if the event matches all the same."""
+        for test, _ in way.given:
+            spec = None if test.field is None else work.frame.slot(test.field)
+            value = None if spec is None else work.values.get(slot_name(spec))
+            if spec is None or not isinstance(value, str) or rng.randrange(_VARIED_OF):
+                continue
+            trial = work.copy()
+            put(trial.values, spec, variant(value, spec, rng, windash="windash" in test.modifiers))
+            if self._meeting.are_met([*self._goals, *way.alone], trial):
+                work.become(trial)
+
     def _try(self, goals: Sequence[Goal], work: Work, rng: random.Random) -> bool:
         """Meets more goals if that is possible beside what the event has to satisfy already."""
         if self._meeting.are_met(goals, work):
@@ -215,46 +234,9 @@ class PositiveMaker:
         lines = [given for given in way.given if given.test.field is not None]
         for turn in range(len(lines)):
             given = lines[(number + turn) % len(lines)]
-            if self.repeat(work, given, rng, self._goals):
+            if self._elsewhere.repeat(work, given, rng, self._goals):
                 return (given.test,)
         return ()
-
-    def repeat(self, work: Work, given: Given, rng: random.Random, goals: Sequence[Goal]) -> bool:
-        """Puts a line's literal into a sibling field, as long as the goals are met."""
-        need = _literal(given)
-        if need is None or given.test.field is None:
-            return False
-        own = work.frame.slot(given.test.field)
-        for spec in self._siblings(work.frame, given.test.field):
-            wanted = need if own is not None and spec.kind is own.kind else _contained(need)
-            value = work.values.get(slot_name(spec))
-            if not isinstance(value, str):
-                continue
-            text = solve([wanted], (), spec, rng, value)
-            if text is not None:
-                trial = work.copy()
-                trial.chosen.update(put(trial.values, spec, text))
-                if self._meeting.are_met(goals, trial):
-                    work.become(trial)
-                    return True
-        return False
-
-    def _siblings(self, frame: Frame, field: str) -> list[FieldSpec]:
-        """Fields that could be mistaken for one and that the rule says nothing about."""
-        named = {slot_name(spec) for name in self._named if (spec := frame.slot(name)) is not None}
-        own = frame.slot(field)
-        specs = [spec for name in siblings_of(field) if (spec := frame.slot(name)) is not None]
-        specs += [spec for spec in frame.schema.fields if own is not None and spec.kind is own.kind]
-        usable = {
-            spec.name: spec
-            for spec in specs
-            if spec.name is not None
-            and spec.name not in named
-            and spec.name != "RuleName"
-            and not spec.volatile
-            and spec.kind in _REPEATED_KINDS
-        }
-        return list(usable.values())[:3]
 
     def _note_failure(self, way: Way, given: Given, frame: Frame) -> None:
         test = given.test
@@ -296,17 +278,3 @@ def _position(frame: Frame, test: FieldTest) -> int:
     if spec is None:
         return -1
     return next((at for at, each in enumerate(frame.schema.fields) if each is spec), len(frame.schema.fields))
-
-
-def _literal(given: Given) -> Need | None:
-    """A literal of a line, as its author wrote it."""
-    for at in given.chosen:
-        for need in needs_of(given.test.values[at]):
-            if isinstance(need.pattern, Text) and len(need.pattern.text) > 2:
-                return need
-    return None
-
-
-def _contained(need: Need) -> Need:
-    assert isinstance(need.pattern, Text)
-    return Need(need.pattern._replace(op="contains"), need.written)
