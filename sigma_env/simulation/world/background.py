@@ -124,7 +124,7 @@ class _Source:
             return row.user
         letter = rng.choice(row.who or "uuuas")
         if letter == "s":
-            return rng.choice(("SYSTEM", "SYSTEM", "LOCAL SERVICE", "NETWORK SERVICE"))
+            return "SYSTEM"
         if letter == "u" and host.kind == "workstation":
             return host.user
         return rng.choice(self._pilot[host.pilot])
