@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from sigma_env.engines.evaluator import DictEvent
 from sigma_env.sigma.errors import RuleError
 from sigma_env.sigma.parser import parse_rule
-from sigma_env.sigma.rule import FieldTest, Rule
+from sigma_env.sigma.rule import Rule
 from sigma_env.sigma.tree import field_tests
 from sigma_env.simulation.masks import Masks
 from sigma_env.simulation.sloppy import from_example, mutants, shortcuts
@@ -221,12 +221,14 @@ class TestWays:
         assert n / (n + excluded(n)) <= 0.75
         assert n / (n + excluded(n) // 3) < 0.9
 
-    def test_a_rare_alternative_gets_an_eighth(self) -> None:
-        rule = rule_of("1 of s*", s1={"Image": [f"v{i}" for i in range(20)]}, s2={"User": "x"})
+    @pytest.mark.parametrize(("n", "share"), [(1, 0.222), (4, 0.125)])
+    def test_a_rare_alternative_gets_two_ninths_or_among_many_an_eighth(self, n: int, share: float) -> None:
+        rare = {f"s{i}": {"User": f"x{i}"} for i in range(n)}
+        rule = rule_of("1 of s*", s_long={"Image": [f"v{i}" for i in range(20)]}, **rare)
         share_of = shares(rule.condition)
-        first, second = [test for test in field_tests(rule.condition) if isinstance(test, FieldTest)]
-        assert share_of[id(second)] == pytest.approx(0.125)
-        assert share_of[id(first)] == pytest.approx(0.875)
+        long, *others = field_tests(rule.condition)
+        assert [share_of[id(test)] for test in others] == pytest.approx([share] * n)
+        assert share_of[id(long)] == pytest.approx(1 - n * share)
 
     def test_what_cannot_be_divided_is_not(self) -> None:
         assert groups([0.05, 0.05], negated=False) == []

@@ -13,6 +13,8 @@ from sigma_env.sigma.rule import And, FieldTest, Node, Not, Or, Selection
 SMALLEST_SHARE: Final = 0.112
 """Of the positives: a part that has less can be forgotten without an IoU below 0.9."""
 _AIMED_SHARE: Final = 0.125
+_AIMED_SHARE_OF_FEW: Final = 0.222
+_FEW: Final = 4
 _GROUPS_OF_A_FILTER: Final = 3
 _POSITIVES: Final = (6, 9, 18, 27)
 
@@ -55,7 +57,8 @@ def excluded(n_positives: int) -> int:
 def shares(node: Node) -> dict[int, float]:
     """What share of the positives each node takes part in, by identity: 1 for the root, less below disjunctions.
 
-    Children of a disjunction share by their ways, but none gets less than an eighth of all if that is possible.
+    Children of a disjunction share by their ways, but none gets less than an eighth of all if that is possible, and of
+    few none less than two ninths: then the others alone are no shortcut.
     """
     found: dict[int, float] = {}
     _share(node, 1.0, found)
@@ -77,7 +80,8 @@ def _share(node: Node, share: float, found: dict[int, float]) -> None:
 def weights(node: Or, share: float) -> list[float]:
     """How a disjunction that has a share of all positives divides it among its children; the sum is 1."""
     counts = [ways(child) for child in node.children]
-    floor = min(1 / len(counts), _AIMED_SHARE / share)
+    aimed = _AIMED_SHARE_OF_FEW if len(counts) <= _FEW else _AIMED_SHARE
+    floor = min(1 / len(counts), aimed / share)
     total = sum(counts)
     raised = [count / total < floor for count in counts]
     rest = 1 - floor * sum(raised)
