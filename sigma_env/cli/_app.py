@@ -54,6 +54,7 @@ COMMANDS = {
     "index": _Entry("Data", "Read EVTX files into a store, and name what could not be read."),
     "build": _Entry("Data", "Make a dataset of tasks, from the public sources or from your own rules and logs."),
     "simulate": _Entry("Data", "Write Windows logs on which Sigma rules can be judged, with labels."),
+    "compose": _Entry("Data", "Write requests and answers about composed rules, to train on."),
     "chainsaw": _Entry("This machine", "Get the Chainsaw program, which can run rules instead, or say where it is."),
     "doctor": _Entry("This machine", "Say what is here, what is missing, and how to get it."),
 }

@@ -72,6 +72,12 @@ def build(
       sigmahq-real  the rules that fire on the public attack logs; requests
                     are the rules' own titles and descriptions
 
+    And, without any source:
+
+      composed      rules of invented names; those for tests share no name
+                    with those for training, nor with what sigma-env compose
+                    writes
+
     A dataset of your own is made of the rules that you name, on logs that you
     name (the rules that fire become tasks) or, with --simulate, on simulated
     ones; nothing leaves your machine. What is there under the name is
@@ -130,9 +136,10 @@ def _build(
     from sigma_env.tasks.build import build_private, private_candidates
 
     if name in names.BUILT_BY:
-        from sigma_env.tasks import sigmahq
+        from sigma_env.tasks import composed, sigmahq
 
         build_it = {
+            names.COMPOSED: composed.build_composed,
             names.SIGMAHQ: sigmahq.build_sigmahq,
             names.SIGMAHQ_100: sigmahq.build_sigmahq_100,
             names.SIGMAHQ_ABSTAIN: sigmahq.build_sigmahq_abstain,

@@ -16,7 +16,7 @@ from sigma_env.sigma.rule import Rule
 from sigma_env.sigma.taxonomy import select
 from sigma_env.sigma.tree import field_tests
 from sigma_env.tasks.difficulty import difficulty
-from sigma_env.tasks.requests import coverage
+from sigma_env.tasks.requests import coverage, telling_pairs
 from sigma_env.tasks.split import Profile, assign, clusters, word_pairs
 from sigma_env.tasks.task import Split, Task
 from sigma_env.tasks.truth import IgnoredEvents, Truth
@@ -43,6 +43,7 @@ class Candidate(NamedTuple):
         disclosed: YAML of the disclosed part of the rule; "" if that is all of it.
         own: the events that were made for the task, of which the true ones count; None if all true ones do.
         visible: events that the request shows.
+        split: where its task belongs, if that is known from how the rule was made; None: follows from its cluster.
     """
 
     source: str
@@ -56,6 +57,7 @@ class Candidate(NamedTuple):
     disclosed: str = ""
     own: Matches | None = None
     visible: tuple[EventRef, ...] = ()
+    split: Split | None = None
 
 
 class LeftOut(NamedTuple):
@@ -107,7 +109,7 @@ def assemble(
     tasks: list[Task] = []
     for number, (one, side) in enumerate(zip(scored, sides, strict=True)):
         _tell(progress, "rating tasks", number, len(scored))
-        task = _task(one, difficulty(one.rule, one.truth, store, engine), side)
+        task = _task(one, difficulty(one.rule, one.truth, store, engine), one.candidate.split or side)
         truths[task.id] = one.truth
         if one.candidate.own is not None:
             own[task.id] = one.candidate.own
@@ -223,7 +225,7 @@ def profile(text: str, request: str, rule: Rule, truth: Truth, store: EventStore
     values = (value.written for test in field_tests(rule.condition) for value in test.values)
     return Profile(
         key=text,
-        words=word_pairs(request) | word_pairs(about),
+        words=telling_pairs(request) | word_pairs(about),
         values=frozenset(str(value).lower() for value in values),
         events=frozenset(truth.scored.rows(store).tolist()),
     )

@@ -6,6 +6,7 @@ from typing import Final
 from sigma_env.errors import DatasetError
 
 STARTER: Final = "starter"
+COMPOSED: Final = "composed"
 SIGMAHQ: Final = "sigmahq"
 SIGMAHQ_100: Final = "sigmahq-100"
 SIGMAHQ_FRESH: Final = "sigmahq-fresh"
@@ -17,6 +18,7 @@ EMBEDDED: Final = (STARTER, STARTER_ABSTAIN)
 """The datasets that need nothing but the package: they are built when they are first asked for."""
 
 BUILT_BY: Final = {
+    COMPOSED: "sigma-env build composed",
     SIGMAHQ: "sigma-env fetch sigma, then: sigma-env build sigmahq",
     SIGMAHQ_100: "sigma-env fetch sigma, then: sigma-env build sigmahq-100",
     SIGMAHQ_ABSTAIN: "sigma-env fetch sigma, then: sigma-env build sigmahq-abstain",
@@ -25,7 +27,7 @@ BUILT_BY: Final = {
 }
 """The public datasets that are built on the user's machine, and the commands that do it."""
 
-_RESERVED: Final = re.compile(r"starter|sigmahq(-.*)?")
+_RESERVED: Final = re.compile(r"starter|composed|sigmahq(-.*)?")
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 

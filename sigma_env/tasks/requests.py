@@ -1,13 +1,18 @@
 """Requests made of a rule's own title and description, and how much of a rule a request discloses."""
 
 import re
+from functools import lru_cache
+from itertools import chain
 from typing import Final
 
 from sigma_env.sigma.rule import Meta, Regex, Rule, Value
 from sigma_env.sigma.text import parse_text
 from sigma_env.sigma.tree import field_tests
 from sigma_env.simulation.plan import MAX_REQUEST
+from sigma_env.simulation.requests import prose, words
 from sigma_env.simulation.requests.topic import cleaned
+from sigma_env.simulation.requests.voices import fixed_words
+from sigma_env.tasks.split import word_pairs
 
 _EDGES: Final = "\\/*?.\"' \t-"
 
@@ -35,6 +40,33 @@ def coverage(request: str, rule: Rule) -> float:
     said = request.lower()
     named = [_is_named(value, said) for test in field_tests(rule.condition) for value in test.values if _says(value)]
     return round(sum(named) / len(named), 3) if named else 1.0
+
+
+def telling_pairs(request: str) -> frozenset[str]:
+    """The pairs of neighbouring words of a request that say something about its rule.
+
+    Left out are pairs of words that simulated requests say about any rule: the personas' own sentences, names of logs
+    and fields, comparisons. Without that, short requests of one persona would all be near to each other.
+    """
+    stock = _stock_words()
+    return frozenset(pair for pair in word_pairs(request) if not stock.issuperset(pair.split()))
+
+
+@lru_cache(maxsize=1)
+def _stock_words() -> frozenset[str]:
+    """Every word of the grammar of simulated requests, in lower case."""
+    said = [
+        fixed_words(),
+        *chain.from_iterable(words.OPERATIONS.values()),
+        *words.NUMBER,
+        *words.NOUNS.values(),
+        *words.FLAGS.values(),
+        *words.ENCODINGS.values(),
+        *(words.ANY_FIELD, words.RECORDS, words.ESCAPED, words.KEYWORDS_ALL, words.ENCODED),
+        *(*prose.ALL, *prose.ANY, prose.NOT_ALL, prose.NONE, prose.NOT, prose.EVERY),
+        "either or and both any all one of these it they them not the field pattern patterns networks expressions",
+    ]
+    return frozenset(re.findall(r"\w+", "\n".join(said).lower()))
 
 
 def _says(value: Value) -> bool:

@@ -101,7 +101,12 @@ def held_out(seed: int, families: int = HELD_OUT_FAMILIES, per_family: int = HEL
 def _compose_one(
     seed: int, number: int, half: Half, difficulty: tuple[float, float], per_family: int
 ) -> Composed | None:
-    """One rule; None if words meet in it so that one of the other half arises."""
+    """One rule; None if it cannot be used.
+
+    It cannot if words meet in it so that one of the other half arises, or if it is hardly told from others: it needs a
+    text of its own, and held out, at least as many as it has values that others may have too. So no held-out rule has
+    half of its values from a training rule (see `sigma_env.tasks.split.VALUES_ALIKE`).
+    """
     words = vocabulary(half)
     family = number // per_family
     names = Names(words, random.Random(f"{seed}|family|{half}|{family}"))
@@ -109,7 +114,9 @@ def _compose_one(
     least, most = difficulty
     wanted = least + (most - least) * rng.random() ** _EASY_MORE_OFTEN
     built = build_rule(names, round(wanted * STEPS), rng)
-    if any(map(words.holds_foreign, built.own_texts())):
+    own = frozenset(built.own_texts())
+    needed = max(1, len(built.other_values())) if half == "held_out" else 1
+    if len(own) < needed or any(map(words.holds_foreign, own)):
         return None
     meta = Meta(id=f"composed-{half}-{seed}-{number}")
     rule = parse_rule(built.document, ANSWER_LIMITS, meta)

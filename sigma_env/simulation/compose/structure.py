@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 import yaml
 
 from sigma_env.simulation.compose.names import Names
-from sigma_env.simulation.compose.values import FORMS, JOINABLE, Form, Written
+from sigma_env.simulation.compose.values import CHOICES, FORMS, JOINABLE, Form, Written
 
 STEPS: Final = 10
 """Steps from the easiest rule, one line with one value, to the hardest."""
@@ -68,9 +68,15 @@ class Built(NamedTuple):
     always: Mapping[str, Written]
 
     def own_texts(self) -> Iterator[str]:
-        """Every written text but those that every rule about its events has."""
-        given = frozenset(self.always.values())
-        return (text for text in _texts_in(self.document["detection"]) if text not in given)
+        """Every written text but those that every rule about its events has, and but for choices of few."""
+        given = frozenset((*self.always.values(), *CHOICES, "", "-"))
+        values = _values_in(self.document["detection"])
+        return (value for value in values if isinstance(value, str) and value not in given)
+
+    def other_values(self) -> frozenset[str]:
+        """The written values that are no texts of its own: rules about the same events may well have the same."""
+        own = frozenset(self.own_texts())
+        return frozenset(str(value) for value in _values_in(self.document["detection"]) if value not in own)
 
 
 def build_rule(names: Names, steps: int, rng: random.Random) -> Built:
@@ -268,13 +274,14 @@ class _Builder:
         return f"{name}_{number}"
 
 
-def _texts_in(definition: Any) -> Iterator[str]:
-    if isinstance(definition, str):
-        yield definition
-    elif isinstance(definition, Mapping):
+def _values_in(definition: Any) -> Iterator[Any]:
+    """The written values of a detection, but its condition."""
+    if isinstance(definition, Mapping):
         for key, value in definition.items():
             if key != "condition":
-                yield from _texts_in(value)
+                yield from _values_in(value)
     elif isinstance(definition, list):
         for value in definition:
-            yield from _texts_in(value)
+            yield from _values_in(value)
+    else:
+        yield definition

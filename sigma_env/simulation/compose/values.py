@@ -137,6 +137,13 @@ def _enum(*texts: Written, most: int = 1) -> tuple[Form, ...]:
     return (Form(1, "", lambda _, rng: rng.choice(texts), most=most),)
 
 
+_LEVELS: Final = ("System", "High", "Medium", "Low")
+_TRUTHS: Final = ("true", "false")
+_PROTOCOLS: Final = ("tcp", "udp")
+_NUMBERS: Final = tuple(f"DWORD (0x{number:08x})" for number in range(6))
+CHOICES: Final = (*_LEVELS, *_TRUTHS, *_PROTOCOLS, *_NUMBERS)
+"""Texts of which a field can hold few."""
+
 _PROGRAM: Final = (Form(70, "endswith", _program), *_in_path(("exe",))[1:])
 _COMMAND: Final = (
     Form(45, "contains", _phrase),
@@ -161,7 +168,7 @@ _KEY: Final = (
     Form(5, "contains", lambda names, rng: rng.choice(names.keys), most=2),
 )
 _DATA: Final = (
-    Form(25, "", lambda _, rng: f"DWORD (0x{rng.randint(0, 5):08x})", most=3),
+    Form(25, "", lambda _, rng: rng.choice(_NUMBERS), most=3),
     Form(20, "contains", lambda names, rng: f"\\{names.cased(rng)}.{rng.choice(('exe', 'dll', 'ps1', 'vbs'))}"),
     Form(10, "endswith", lambda names, rng: f"\\{names.cased(rng)}.{rng.choice(('exe', 'dll'))}"),
     Form(10, "contains", lambda names, rng: names.name(rng)),
@@ -202,9 +209,9 @@ FORMS: Final[Mapping[str, tuple[Form, ...]]] = {
     "key": _KEY,
     "data": _DATA,
     "data_path": (Form(1, "contains", lambda names, rng: f"\\{names.title(rng)}\\"),),
-    "integrity": _enum("System", "High", "Medium", "Low", most=2),
-    "yes_no": _enum("true", "false"),
-    "protocol": _enum("tcp", "udp"),
+    "integrity": _enum(*_LEVELS, most=2),
+    "yes_no": _enum(*_TRUTHS),
+    "protocol": _enum(*_PROTOCOLS),
     "logon": (Form(1, "", lambda _, rng: rng.choice((2, 3, 4, 5, 7, 8, 9, 10, 11)), most=3),),
     "user": (Form(1, "endswith", lambda names, rng: f"\\{_account(names, rng)}"),),
     "account": (
