@@ -84,6 +84,7 @@ class _Run:
         parts = parts_of(cut.condition)
         misses = [*self._of_parts(parts, found), *self._misses.with_literal_elsewhere(parts, found, self._rng)]
         alike = self._apart.tell(found, misses, self._rng)
+        misses += self._misses.for_rest(parts, found, misses, self._rng)
         drafts = [*self._drafts(found), *map(self._miss, misses), *self._examples(visible, parts)]
         return Cases(tuple(drafts), unsatisfiable, tuple(alike))
 

@@ -105,6 +105,21 @@ class MissMaker:
             return None
         return self.changed(base._replace(work=work), goals, rng)
 
+    def for_rest(
+        self, parts: Sequence[Part], bases: Sequence[Positive], misses: Sequence[Miss], rng: random.Random
+    ) -> Iterator[Miss]:
+        """An event for each positive that none was made from yet: no positive stands alone in its scene."""
+        used = {miss.work.scene for miss in misses}
+        for base in bases:
+            if base.work.scene in used:
+                continue
+            for part in rng.sample(parts, len(parts)):
+                if part.host is None or self._meeting.holds(part.host, base.work):
+                    work = self.changed(base, self._goals(part), rng, self._way(part, base, rng))
+                    if work is not None:
+                        yield Miss(work, part.role, part.title, base)
+                        break
+
     def _goals(self, part: Part) -> list[Goal]:
         """What is wanted of events that a part alone excludes."""
         goals = [Goal(part.node, part.truth), Goal(self._cut.condition, False)]

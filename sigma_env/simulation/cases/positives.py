@@ -94,7 +94,7 @@ class PositiveMaker:
         if rule.condition is not cut.condition:
             self._goals.append(Goal(rule.condition, True))
         self._filters = nears_of(cut.condition)
-        self._named = fields_of(rule.condition)
+        self._named = sorted(fields_of(rule.condition))
         self._numbers: dict[frozenset[Choice], int] = {}
         self._reasons: dict[Choice, Unsatisfiable] = {}
         self.failure: Unsatisfiable | None = None
