@@ -49,7 +49,8 @@ def _documents(rule: Rule) -> Iterator[tuple[str, Document]]:
     parts = parts_of(rule)
     for name, rewrite in _REWRITINGS.items():
         document = rewrite(parts)
-        if document is None or to_yaml(document) == to_yaml(rule.document):
+        text = "" if document is None else to_yaml(document)
+        if document is None or text == to_yaml(rule.document) or len(fenced(text).encode()) > ANSWER_LIMITS.text_bytes:
             continue
         try:
             parse_rule(document, ANSWER_LIMITS)

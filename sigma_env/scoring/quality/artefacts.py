@@ -14,11 +14,11 @@ from zlib import crc32
 import numpy as np
 import numpy.typing as npt
 
-from sigma_env.engines.base import Matches
 from sigma_env.errors import OptionError
 from sigma_env.events.column import Column
 from sigma_env.events.store import EventStore, Partition
 from sigma_env.events.volatile import volatile_fields
+from sigma_env.scoring.quality.labelled import Made
 from sigma_env.scoring.quality.subject import Subject
 from sigma_env.scoring.quality.unnamed import has_keywords, unnamed_columns
 
@@ -27,7 +27,7 @@ Numbers = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
 
 _PER_SIDE: Final = 12
-"""Events of a task that are looked at, of those that match and of those that do not."""
+"""Events of a task that are looked at, at most, of those that match and as many of those that do not."""
 _NAMED_SLOTS: Final = 64
 """Fields with features of their own: those that most events have. The rest share slots."""
 _SHARED_SLOTS: Final = 8
@@ -62,7 +62,7 @@ class Artefact(NamedTuple):
     """What the trees can tell.
 
     Attributes:
-        auc: over the events of all tasks, each task's two sides weighing the same; 0.5 is chance.
+        auc: over the events of all tasks; 0.5 is chance.
         within: mean over tasks of the AUC among one task's events.
         tasks: how many tasks were asked about.
         events: and how many events.
@@ -96,21 +96,25 @@ class Describer:
         self.names += [f"other field {slot}: {what}" for slot in range(_SHARED_SLOTS) for what in _WHAT]
         self.names += [f"letters {gram}" for gram in range(_GRAMS)]
 
-    def describe(self, subject: Subject, others: Matches) -> Described | None:
+    def describe(self, subject: Subject, made: Made) -> Described | None:
         """The events of one task; None if it has none to compare, or its rule looks into every field.
 
         Args:
             subject: the task.
-            others: near-misses and filtered events that were made for its rule.
+            made: the events that were made for its rule. Both sides count in full: of a process start that is
+                logged twice only one record may be scored, and then only if it matches.
         """
         if has_keywords(subject.rule):
             return None
-        others = others - subject.true - Matches(subject.yardstick.ignored)
         rng = random.Random(f"{self._seed}|artefacts|{subject.task.id}")
-        sides = [self._some(subject.scored, rng), self._some(others, rng)]
-        if not all(sides):
+        sides = [
+            side.rows(self._store).tolist() for side in (made.positives & subject.true, made.others - subject.true)
+        ]
+        # As many of each: else a task's kind of events would tell how likely they are true ones.
+        size = min(_PER_SIDE, *map(len, sides))
+        if not size:
             return None
-        rows = [*sides[0], *sides[1]]
+        rows = [row for side in sides for row in sorted(rng.sample(side, size))]
         features = np.full((len(rows), len(self.names)), np.nan, np.float32)
         features[:, -_GRAMS:] = 0
         columns: dict[int, list[tuple[Column, bool]]] = {}
@@ -121,12 +125,8 @@ class Describer:
             self._fill(features[at], columns[partition.index], row - partition.base)
         _add_ranks(features)
         positive = np.zeros(len(rows), np.bool_)
-        positive[: len(sides[0])] = True
+        positive[:size] = True
         return Described(features, positive)
-
-    def _some(self, events: Matches, rng: random.Random) -> list[int]:
-        rows = events.rows(self._store).tolist()
-        return rows if len(rows) <= _PER_SIDE else sorted(rng.sample(rows, _PER_SIDE))
 
     def _fill(self, features: Array, columns: Sequence[tuple[Column, bool]], row: int) -> None:
         for column, volatile in columns:
@@ -213,20 +213,13 @@ def artefact(described: Sequence[Described], names: Sequence[str], seed: int) ->
     features = np.concatenate([one.features for one in described])
     positive = np.concatenate([one.positive for one in described])
     task = np.repeat(np.arange(len(described)), [len(one.positive) for one in described])
-    weights = np.concatenate([_weights(one.positive) for one in described])
-    scores = _asked(features, positive, task, weights, seed)
-    within = [auc(scores[task == i], positive[task == i], weights[task == i]) for i in range(len(described))]
-    telling = _telling(features, positive, weights, names)
-    return Artefact(auc(scores, positive, weights), float(np.mean(within)), len(described), len(positive), telling)
+    scores = _asked(features, positive, task, seed)
+    within = [auc(scores[task == number], one.positive) for number, one in enumerate(described)]
+    telling = _telling(features, positive, names)
+    return Artefact(auc(scores, positive), float(np.mean(within)), len(described), len(positive), telling)
 
 
-def _weights(positive: Flags) -> Numbers:
-    """Weights by which both sides of a task are as heavy as each other, and all tasks too."""
-    weights: Numbers = np.where(positive, 0.5 / positive.sum(), 0.5 / (~positive).sum())
-    return weights
-
-
-def _asked(features: Array, positive: Flags, task: npt.NDArray[np.int64], weights: Numbers, seed: int) -> Numbers:
+def _asked(features: Array, positive: Flags, task: npt.NDArray[np.int64], seed: int) -> Numbers:
     """For each event, what trees say that have not seen its task."""
     try:
         from sklearn.ensemble import HistGradientBoostingClassifier
@@ -246,34 +239,32 @@ def _asked(features: Array, positive: Flags, task: npt.NDArray[np.int64], weight
             seen = features[~asked]
             varied = np.fmin.reduce(seen) < np.fmax.reduce(seen)  # False, too, for what no event has
             trees = HistGradientBoostingClassifier(**_TREES, random_state=seed)
-            trees.fit(seen[:, varied], positive[~asked], sample_weight=weights[~asked])
+            trees.fit(seen[:, varied], positive[~asked])
             scores[asked] = trees.decision_function(features[asked][:, varied])
     return scores
 
 
-def _telling(features: Array, positive: Flags, weights: Numbers, names: Sequence[str]) -> tuple[tuple[str, float], ...]:
+def _telling(features: Array, positive: Flags, names: Sequence[str]) -> tuple[tuple[str, float], ...]:
     """The features whose own AUC is farthest from chance: what to look at first."""
     found = []
     for number, name in enumerate(names):
         column = features[:, number]
         known = ~np.isnan(column)
         if positive[known].any() and not positive[known].all():
-            alone = auc(column[known], positive[known], weights[known])
+            alone = auc(column[known], positive[known])
             found.append((abs(alone - 0.5) * float(known.mean()), name, alone))
     found.sort(key=lambda one: (-one[0], one[1]))
     return tuple((name, alone) for _, name, alone in found[:_TELLING])
 
 
-def auc(scores: Numbers | Array, positive: Flags, weights: Numbers) -> float:
+def auc(scores: Numbers | Array, positive: Flags) -> float:
     """Area under the ROC curve: how likely a positive has the higher score than another, ties counting half.
 
     Args:
         scores: shape (n,).
         positive: shape (n,); some are, some are not.
-        weights: shape (n,), above 0.
     """
     _, place = np.unique(scores, return_inverse=True)
-    good = np.bincount(place, np.where(positive, weights, 0.0))
-    bad = np.bincount(place, np.where(positive, 0.0, weights))
+    good, bad = (np.bincount(place, side.astype(np.float64)) for side in (positive, ~positive))
     below = np.cumsum(bad) - bad
     return float((good * (below + bad / 2)).sum() / (good.sum() * bad.sum()))

@@ -12,7 +12,7 @@ from itertools import product
 from math import prod
 from typing import Final, NamedTuple
 
-from sigma_env.engines.evaluator import trace, value_holds
+from sigma_env.engines.evaluator import Memo, trace, value_holds
 from sigma_env.scoring.quality.implication import excludes, implies
 from sigma_env.scoring.quality.kinds import Kind
 from sigma_env.sigma.rule import (
@@ -83,13 +83,14 @@ def _same_on(one: Node, other: Node, kind: Kind) -> bool:
     if prod(map(len, per_field)) > _MOST_COMBINATIONS:
         return False
     left, right = (_rewritten(node, kind, token_of) for node in (one, other))
+    memo: Memo = {}
     for combination in product(*per_field):
         texts = {
             field: "".join(fact.token for fact, holds in zip(of_field, truths, strict=True) if holds)
             for (field, of_field), truths in zip(facts.items(), combination, strict=True)
         }
         event = _Abstract(texts)
-        if trace(left, event).holds != trace(right, event).holds:
+        if trace(left, event, memo).holds != trace(right, event, memo).holds:
             return False
     return True
 

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import numpy as np
 
@@ -14,13 +15,26 @@ from sigma_env.tasks.manifest import LogsFrom
 _OTHERS = frozenset({"near_miss", "filtered"})
 
 
-def made_for_rules(dataset: Dataset) -> Mapping[str, Matches] | None:
-    """Near-misses and filtered events by rule id; None if the dataset's events were not made for its rules.
+class Made(NamedTuple):
+    """The events that were made for one rule, second records of one thing that happened included.
+
+    Attributes:
+        positives: those that match and that its request does not show.
+        others: near-misses and filtered events.
+    """
+
+    positives: Matches
+    others: Matches
+
+
+def made_for_rules(dataset: Dataset) -> Mapping[str, Made] | None:
+    """By rule id, the events that were made for it; None if the dataset's events were not made for its rules.
 
     Raises:
         SimulationError: the labels are damaged.
     """
-    rows: defaultdict[str, list[int]] = defaultdict(list)
+    positives: defaultdict[str, list[int]] = defaultdict(list)
+    others: defaultdict[str, list[int]] = defaultdict(list)
     labelled = [logs for logs in dataset.manifest.logs if has_labels(logs)]
     if not labelled:
         return None
@@ -29,11 +43,17 @@ def made_for_rules(dataset: Dataset) -> Mapping[str, Matches] | None:
     for logs in labelled:
         prefix = f"{logs.prefix}/" if logs.prefix else ""
         for label in read_labels(logs.root().path.parent):
-            if label.role in _OTHERS and label.rule_id is not None:
-                row = row_of.get((prefix + label.file, label.event_record_id))
-                if row is not None:
-                    rows[label.rule_id].append(row)
-    return {rule_id: Matches.from_rows(store, of_rule) for rule_id, of_rule in rows.items()}
+            row = row_of.get((prefix + label.file, label.event_record_id))
+            if row is None or label.rule_id is None:
+                continue
+            if label.role in _OTHERS:
+                others[label.rule_id].append(row)
+            elif label.role == "positive" and label.branch is not None and not label.visible:
+                positives[label.rule_id].append(row)
+    return {
+        rule_id: Made(Matches.from_rows(store, positives[rule_id]), Matches.from_rows(store, others[rule_id]))
+        for rule_id in sorted(positives.keys() | others.keys())
+    }
 
 
 def has_labels(logs: LogsFrom) -> bool:

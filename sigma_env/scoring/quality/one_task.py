@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from sigma_env.engines.base import Matches
 from sigma_env.scoring.quality.artefacts import Described, Describer
 from sigma_env.scoring.quality.held_out import held_out
+from sigma_env.scoring.quality.labelled import Made
 from sigma_env.scoring.quality.novelty import Novelty, NoveltyFinder
 from sigma_env.scoring.quality.rewards import Rewards, rewards
 from sigma_env.scoring.quality.subject import Subject
@@ -62,14 +62,14 @@ class Checks(NamedTuple):
 
     Attributes:
         scorer: of the dataset.
-        made: by rule id, events that were made so that the rule nearly matches; None if none were.
+        made: by rule id, the events that were made for it; None if none were.
         novelty: finds novel values.
         describer: turns events into numbers.
         asked: ids of the tasks that trees are asked about.
     """
 
     scorer: Scorer
-    made: Mapping[str, Matches] | None
+    made: Mapping[str, Made] | None
     novelty: NoveltyFinder
     describer: Describer
     asked: frozenset[str]
@@ -94,8 +94,8 @@ class Checks(NamedTuple):
             mutants=find_mutants(subject, judge),
             held_out=held_out(subject, judge),
         )
-        others = None if self.made is None else self.made.get(subject.rule.meta.id)
-        if others is None:
+        made = None if self.made is None else self.made.get(subject.rule.meta.id)
+        if made is None:
             return found
-        described = self.describer.describe(subject, others) if task.id in self.asked else None
+        described = self.describer.describe(subject, made) if task.id in self.asked else None
         return found._replace(novelty=self.novelty.of(subject), described=described)
