@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator, Sequence
 from hashlib import blake2b
-from itertools import chain
 from pathlib import Path
 from typing import Final, NamedTuple
 
 from sigma_env.sigma.files import LoadedRule
+from sigma_env.sigma.tree import field_tests
 from sigma_env.simulation.compose import Composed, Pair, compose, held_out, training_pairs
 from sigma_env.simulation.requests import PERSONAS
 from sigma_env.tasks.assemble import BuildProgress, Candidate
@@ -14,6 +14,7 @@ from sigma_env.tasks.manifest import Manifest
 from sigma_env.tasks.messages import Message, messages
 from sigma_env.tasks.names import COMPOSED
 from sigma_env.tasks.simulated import build_simulated
+from sigma_env.tasks.split import Profile, near_pairs
 from sigma_env.tasks.task import Split, Task
 
 TRAINING_RULES: Final = 240
@@ -44,8 +45,8 @@ def build_composed(seed: int = 0, progress: BuildProgress | None = None) -> Mani
         seed: of rules, events and words. No seed's held-out rules share a name with any seed's training rules.
         progress: is told how far it is.
     """
-    rules = chain(held_out(seed), compose(seed, TRAINING_RULES))
-    return build_simulated(COMPOSED, [_candidate(composed) for composed in rules], seed=seed, progress=progress)
+    rules = [*held_out(seed), *compose(seed, TRAINING_RULES)]
+    return build_simulated(COMPOSED, _apart([_candidate(rule) for rule in rules]), seed=seed, progress=progress)
 
 
 def training_chats(
@@ -85,6 +86,21 @@ def _candidate(composed: Composed) -> Candidate:
     source = _source(composed)
     loaded = LoadedRule(Path(source), composed.rule.meta, composed.rule)
     return Candidate(source, loaded, composed.text, licence=LICENCE, split=_split(composed))
+
+
+def _apart(candidates: Sequence[Candidate]) -> list[Candidate]:
+    """The candidates without those for training that are near to one for validation: families may share a word."""
+    profiles = [_profile(candidate) for candidate in candidates]
+    crossing = {
+        at for pair in near_pairs(profiles) if len({candidates[at].split for at in pair}) > 1 for at in pair
+    }  # fmt: skip
+    return [one for at, one in enumerate(candidates) if at not in crossing or one.split != "train"]
+
+
+def _profile(candidate: Candidate) -> Profile:
+    assert candidate.loaded.rule is not None  # composed rules are valid
+    values = [value.written for test in field_tests(candidate.loaded.rule.condition) for value in test.values]
+    return Profile(candidate.text, frozenset(), frozenset(str(value).lower() for value in values), frozenset())
 
 
 def _source(composed: Composed) -> str:

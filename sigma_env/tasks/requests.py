@@ -14,6 +14,7 @@ from sigma_env.simulation.requests.topic import cleaned
 from sigma_env.simulation.requests.voices import fixed_words
 from sigma_env.tasks.split import word_pairs
 
+_EXCERPT: Final = re.compile(r"^ {4}\w+: .*$", re.MULTILINE)
 _EDGES: Final = "\\/*?.\"' \t-"
 
 
@@ -45,11 +46,12 @@ def coverage(request: str, rule: Rule) -> float:
 def telling_pairs(request: str) -> frozenset[str]:
     """The pairs of neighbouring words of a request that say something about its rule.
 
-    Left out are pairs of words that simulated requests say about any rule: the personas' own sentences, names of logs
-    and fields, comparisons. Without that, short requests of one persona would all be near to each other.
+    Left out are log excerpts, and pairs of words that simulated requests say about any rule: the personas' own
+    sentences, names of logs and fields, comparisons. Without that, short requests of one persona would all be near to
+    each other.
     """
     stock = _stock_words()
-    return frozenset(pair for pair in word_pairs(request) if not stock.issuperset(pair.split()))
+    return frozenset(pair for pair in word_pairs(_EXCERPT.sub("", request)) if not stock.issuperset(pair.split()))
 
 
 @lru_cache(maxsize=1)
