@@ -32,6 +32,8 @@ LEVELS = {"low", "medium", "high", "critical"}
 # Chainsaw reads few modifiers; that it refuses a rule is no fault of the rule.
 IGNORED = frozenset({"chainsaw-refused"})
 COMPANY = Company.default()
+# A wrong version that finds this share of the rule's events and no others would be as good as the rule.
+ALIKE = 0.9
 
 
 @cache
@@ -153,4 +155,4 @@ def test_events_tell_it_from_what_is_nearly_it(number: int, path: Path) -> None:
     assert roles["positive"] >= 6
     assert roles["near_miss"] + roles["filtered"] >= roles["positive"]
     # What cannot be told apart must mean the same on every kind of event: an EventID that a field implies, say.
-    assert [one.sloppy.title for one in made.alike if not one.proven] == []
+    assert [one.sloppy.title for one in made.alike if one.iou >= ALIKE and not one.proven] == []
