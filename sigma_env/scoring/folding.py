@@ -4,11 +4,12 @@ Kleene's three-valued logic, where None is "open". The fields that an event's ty
 EventID, Provider_Name and, in Sysmon's channel, EventType.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import Final, TypeAlias
 
 from sigma_env.engines.evaluator import value_holds
+from sigma_env.sigma.kleene import conjunction, disjunction, negation
 from sigma_env.sigma.rule import And, Exists, FieldRef, FieldTest, Node, Not, Null, Or, Pattern, Selection, Text, Value
 from sigma_env.sigma.taxonomy import SYSMON, fixed_fields
 
@@ -79,18 +80,20 @@ class Folding:
         if isinstance(node, Selection):
             return self._fold(node.child, values)
         if isinstance(node, Not):
-            return _not(self._fold(node.child, values))
+            return negation(self._fold(node.child, values))
         truths_of_children = (self._fold(child, values) for child in node.children)
-        return _all(truths_of_children) if isinstance(node, And) else _any(truths_of_children)
+        return conjunction(truths_of_children) if isinstance(node, And) else disjunction(truths_of_children)
 
     def _on(self, test: FieldTest, seen: FieldValue) -> bool | None:
         exact = self._exact_texts(test)
         if exact is not None:
             held: bool | None = seen is not None and seen.lower() in exact
         else:
-            truths = (_any(_pattern_on(pattern, seen) for pattern in value.alternatives) for value in test.values)
-            held = _all(truths) if test.all else _any(truths)
-        return _not(held) if test.negated else held
+            truths = (
+                disjunction(_pattern_on(pattern, seen) for pattern in value.alternatives) for value in test.values
+            )
+            held = conjunction(truths) if test.all else disjunction(truths)
+        return negation(held) if test.negated else held
 
     def _exact_texts(self, test: FieldTest) -> frozenset[str] | None:
         """The texts of a line that lists plain texts, which saves comparing a long list over and over."""
@@ -114,27 +117,3 @@ def _pattern_on(pattern: Pattern, seen: FieldValue) -> bool | None:
     if seen is None:
         return False
     return None if isinstance(pattern, FieldRef) else value_holds(pattern, seen)
-
-
-def _not(truth: bool | None) -> bool | None:
-    return None if truth is None else not truth
-
-
-def _all(truths: Iterable[bool | None]) -> bool | None:
-    result: bool | None = True
-    for truth in truths:
-        if truth is False:
-            return False
-        if truth is None:
-            result = None
-    return result
-
-
-def _any(truths: Iterable[bool | None]) -> bool | None:
-    result: bool | None = False
-    for truth in truths:
-        if truth:
-            return True
-        if truth is None:
-            result = None
-    return result

@@ -1,8 +1,7 @@
 """What an event's kind decides about a condition before any of its fields is filled."""
 
-from collections.abc import Iterable
-
 from sigma_env.engines.evaluator import value_holds
+from sigma_env.sigma.kleene import conjunction, disjunction
 from sigma_env.sigma.rule import And, AnyText, Exists, FieldRef, FieldTest, Node, Not, Null, Pattern, Selection, Value
 from sigma_env.simulation.cases.frame import Frame
 from sigma_env.simulation.schema import FieldKind
@@ -45,18 +44,18 @@ class Fold:
             truth = self.truth(node.child)
             return None if truth is None else not truth
         truths = map(self.truth, node.children)
-        return _all(truths) if isinstance(node, And) else _any(truths)
+        return conjunction(truths) if isinstance(node, And) else disjunction(truths)
 
     def _of_line(self, test: FieldTest) -> bool | None:
         truths = (self.of_value(test.field, value) for value in test.values)
-        found = _all(truths) if test.all else _any(truths)
+        found = conjunction(truths) if test.all else disjunction(truths)
         return found if found is None else found != test.negated
 
     def of_value(self, field: str | None, value: Value) -> bool | None:
         """The truth of one written value of a line, as far as the kind decides it."""
         if field is None:
             return None
-        return _any([self._of_pattern(field, pattern) for pattern in value.alternatives])
+        return disjunction([self._of_pattern(field, pattern) for pattern in value.alternatives])
 
     def _of_pattern(self, field: str, pattern: Pattern) -> bool | None:
         lacking = self._frame.is_lacking(field)
@@ -78,23 +77,3 @@ class Fold:
             return None
         truths = {value_holds(pattern, choice) for choice in spec.choices}
         return truths.pop() if len(truths) == 1 else None
-
-
-def _all(truths: Iterable[bool | None]) -> bool | None:
-    found: bool | None = True
-    for truth in truths:
-        if truth is False:
-            return False
-        if truth is None:
-            found = None
-    return found
-
-
-def _any(truths: Iterable[bool | None]) -> bool | None:
-    found: bool | None = False
-    for truth in truths:
-        if truth:
-            return True
-        if truth is None:
-            found = None
-    return found

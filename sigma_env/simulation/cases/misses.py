@@ -91,9 +91,9 @@ class MissMaker:
                 value = given.test.values[given.chosen[0]]
                 part = part_of.get(id(value))
                 if part is not None and id(value) not in covered:
-                    covered.add(id(value))
                     work = self._with_literal_elsewhere(part, given, base, rng)
                     if work is not None:
+                        covered.add(id(value))
                         yield Miss(work, part.role, part.title, base)
 
     def _with_literal_elsewhere(self, part: Part, given: Given, base: Positive, rng: random.Random) -> Work | None:

@@ -32,10 +32,12 @@ def parts_of(condition: Node) -> list[Part]:
     """Every part of a condition that excludes events, in the rule's order.
 
     Of a conjunction within a conjunction its own parts are named, not the whole; of a line with `all` each value; of
-    `not 1 of filter_*` each filter.
+    `not 1 of filter_*` each filter. A disjunction, or a single line, is one condition as a whole.
     """
     found = [part for place in places(condition) if not place.negated for part in _parts_at(place)]
-    return found or [Part("near_miss", title(condition), condition, False, None, None)]
+    if not found or isinstance(_core(condition), Or):
+        found.append(Part("near_miss", title(condition), condition, False, None, None))
+    return found
 
 
 def _parts_at(place: Place) -> Iterator[Part]:

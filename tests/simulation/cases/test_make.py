@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections import Counter, defaultdict
 
 import pytest
@@ -134,6 +137,35 @@ def test_the_same_arguments_give_the_same_events_and_another_seed_others() -> No
     rule = SHAPES["filters"]
     assert made(rule).drafts == made(rule).drafts
     assert made(rule).drafts != made(rule, seed=1).drafts
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_positive_stands_alone_in_its_scene(name: str, cases: dict[str, Cases]) -> None:
+    scenes = {draft.scene for draft in cases[name].drafts if draft.role != "positive"}
+    assert {draft.scene for draft in cases[name].drafts if draft.role == "positive"} <= scenes
+
+
+def test_each_literal_stands_in_a_sibling_field_once_while_its_own_line_fails() -> None:
+    words = ["alpha-one", "beta-two", "gamma-three"]
+    rule = rule_of("s", s={"Image|endswith": "\\x.exe", "CommandLine|contains": words})
+    drafts = [draft for draft in made(rule).drafts if draft.broken == "s.CommandLine|contains"]
+    for word in words:
+        assert any(word in str(draft.values.get("ParentCommandLine")) for draft in drafts)
+    assert not any(word in str(draft.values["CommandLine"]).lower() for word in words for draft in drafts)
+
+
+def test_every_process_makes_the_same_events() -> None:
+    code = (
+        "from tests.simulation.cases.small import SHAPES, made;"
+        "print([[(d.schema.name, sorted(d.values.items()), d.scene, d.role, d.broken) for d in made(SHAPES[n]).drafts]"
+        " for n in ('filters', 'list of maps', 'keywords')])"
+    )
+    texts = set()
+    for hash_seed in ("1", "2"):
+        environment = {**os.environ, "PYTHONHASHSEED": hash_seed}
+        ran = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+        texts.add(ran.stdout)
+    assert len(texts) == 1
 
 
 class TestDisclosure:
