@@ -15,7 +15,7 @@ def decided(truth: bool | None) -> tuple[bool, ...]:
     return (True, False) if truth is None else (truth,)
 
 
-@pytest.mark.parametrize("truths", product(TRUTHS, repeat=2))
+@pytest.mark.parametrize("truths", list(product(TRUTHS, repeat=2)))
 def test_open_is_what_could_be_either(truths: tuple[bool | None, bool | None]) -> None:
     for found, function in ((conjunction(truths), all), (disjunction(truths), any)):
         possible = {function(each) for each in product(*map(decided, truths))}
