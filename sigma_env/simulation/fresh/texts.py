@@ -1,0 +1,101 @@
+"""Written values of rules with new names in them."""
+
+import ipaddress
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from sigma_env.simulation.fresh.kept import EXTENSIONS, KEY_WORDS, PATH_WORDS, WORDS_OF
+from sigma_env.simulation.fresh.renamer import Renamer
+from sigma_env.simulation.schema import FieldKind
+
+_PIECE: Final = re.compile(
+    r"(?P<guid>[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12})"
+    r"|(?P<address>(?<![\d.])\d{1,3}(?:\.\d{1,3}){3}(?![\d.]))"
+    r"|(?P<number>\b0[xX][0-9A-Fa-f]+)"
+    r"|(?P<protocol>\b(?:https?|ftp)(?=://))"
+    r"|(?P<hash>\b(?:[0-9A-Fa-f]{64}|[0-9A-Fa-f]{40}|[0-9A-Fa-f]{32})\b)"
+    r"|(?P<name>[A-Za-z0-9]+)"
+)
+_PATH_KINDS: Final = frozenset((FieldKind.IMAGE, FieldKind.FILE, FieldKind.DIRECTORY, FieldKind.REGISTRY_KEY))
+_BESIDE_BACKSLASH: Final = PATH_WORDS | KEY_WORDS
+_SHORTEST_IN_PATHS: Final = 2
+_SHORTEST: Final = 3
+
+
+def renamed_text(text: str, kind: FieldKind, renamer: Renamer, renamed: dict[str, str]) -> str:
+    """A text with new names; everything that is no name stays where it is.
+
+    Args:
+        text: a written value, or a literal of an expression.
+        kind: what its field holds.
+        renamer: gives the names.
+        renamed: gets each old name, in lower case, with its new one.
+    """
+
+    def new(found: re.Match[str]) -> str:
+        old = found[0]
+        match found.lastgroup:
+            case "guid" | "hash":
+                made = renamer.hexadecimal(old)
+            case "address":
+                made = renamer.address(old) if _is_public(old) else old
+            case "name":
+                made = old if _stays(found, kind) else renamer.name(old)
+            case _:
+                made = old
+        if made != old:
+            renamed[old.lower()] = made.lower()
+        return made
+
+    return _PIECE.sub(new, text)
+
+
+def _is_public(address: str) -> bool:
+    try:
+        return ipaddress.IPv4Address(address).is_global
+    except ValueError:
+        return False
+
+
+def _stays(found: re.Match[str], kind: FieldKind) -> bool:
+    text, name = found.string, found[0].lower()
+    before, after = text[found.start() - 1 : found.start()], text[found.end() : found.end() + 1]
+    if name.isdigit() or len(name) < (_SHORTEST_IN_PATHS if kind in _PATH_KINDS else _SHORTEST):
+        return True
+    if before == "." and name in EXTENSIONS:
+        return True
+    if before == "%" and after == "%":  # a variable of the environment
+        return True
+    if name in WORDS_OF.get(kind, ()):
+        return True
+    return "\\" in (before, after) and name in _BESIDE_BACKSLASH and kind is not FieldKind.PIPE
+
+
+def renamed_expression(expression: str, kind: FieldKind, renamer: Renamer, renamed: dict[str, str]) -> str:
+    """A regular expression with new names in its plain text; what is no plain text stays."""
+    parts = []
+    for text, is_plain in _parts(expression):
+        parts.append(renamed_text(text, kind, renamer, renamed) if is_plain else text)
+    return "".join(parts)
+
+
+def _parts(expression: str) -> Iterator[tuple[str, bool]]:
+    """The expression cut into runs of letters and digits that stand for themselves, and everything else."""
+    at = 0
+    for found in _PLAIN.finditer(expression):
+        if found.lastgroup != "plain":
+            continue
+        end = found.end()
+        if expression[end : end + 1] in ("?", "*", "+", "{"):
+            end -= 1  # the last character is repeated: it is no part of the name
+        yield expression[at : found.start()], False
+        yield expression[found.start() : end], True
+        at = end
+    yield expression[at:], False
+
+
+_PLAIN: Final = re.compile(
+    r"\\[pP]\{[^}]*\}|\\x[0-9A-Fa-f]{2}|\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|\{\d*,?\d*\}|\(\?[a-zA-Z]*[:)]?|\(\?P<\w+>"
+    r"|(?P<plain>[A-Za-z0-9]+)"
+)
