@@ -49,6 +49,11 @@ def process_creation_aliases() -> frozenset[str]:
     return _table().process_creation_in_4688
 
 
+def known_events() -> frozenset[tuple[str, int, str]]:
+    """Channel (in lower case), EventID and provider (in lower case) of all events whose fields are known."""
+    return frozenset(_table().events)
+
+
 @lru_cache(maxsize=2048)
 def fields_of(channel: str, event_id: int, provider: str, category: str | None = None) -> frozenset[str] | None:
     """The fields that events of a type may have, by the names that rules use; None if that is not known.
