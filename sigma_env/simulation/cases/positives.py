@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Final, Literal, NamedTuple
 
 from sigma_env.sigma.rule import FieldTest, Node, Or, Rule
+from sigma_env.sigma.taxonomy import event_types
 from sigma_env.sigma.tree import fields_of
 from sigma_env.simulation.cases.elsewhere import Elsewhere
 from sigma_env.simulation.cases.fold import Folds
@@ -15,7 +16,7 @@ from sigma_env.simulation.cases.stage import Stage
 from sigma_env.simulation.cases.usage import Choice, Usage
 from sigma_env.simulation.cases.way import Given, Planner, Way
 from sigma_env.simulation.cases.work import Work, later_text
-from sigma_env.simulation.draft import Scene
+from sigma_env.simulation.draft import FieldValue, Scene
 from sigma_env.simulation.schema import FieldKind
 from sigma_env.simulation.schemas import cannot_hold
 from sigma_env.simulation.sloppy.tree import places
@@ -24,6 +25,7 @@ from sigma_env.simulation.values import needs_of, variant
 from sigma_env.simulation.world import Company, fill
 
 _TRIES: Final = 4
+_EVENT_TYPE: Final = "EventType"
 _PROGRAM_FIELDS: Final = ("Image", "NewProcessName", "SourceImage", "Application", "OriginalFileName")
 _WORDS_OF_WINDOWS: Final = ("system", "autori", "authori", "s-1-5-18", "0x3e7")
 _PEOPLE_FIELDS: Final = frozenset({"User", "IntegrityLevel", "LogonId", "SubjectUserSid", "SubjectLogonId"})
@@ -140,7 +142,9 @@ class PositiveMaker:
     def _matching(self, frame: Frame, way: Way, rng: random.Random, visible: bool) -> Work | None:
         scene = self._scene(frame, way, rng, visible)
         computer = self._company.host(scene.host).fqdn
-        work = Work(frame, scene, computer, fill(frame.schema, {}, scene, self._company))
+        meant = _meant(frame, rng)
+        work = Work(frame, scene, computer, fill(frame.schema, meant, scene, self._company))
+        work.chosen.update(meant)
         if not self._give(work, way, rng):
             return None
         self._refill(work)
@@ -278,3 +282,13 @@ def _position(frame: Frame, test: FieldTest) -> int:
     if spec is None:
         return -1
     return next((at for at, each in enumerate(frame.schema.fields) if each is spec), len(frame.schema.fields))
+
+
+def _meant(frame: Frame, rng: random.Random) -> dict[str, FieldValue]:
+    """What the category itself says of an event: `registry_add` and `registry_delete` share an EventID."""
+    types = event_types(frame.category) if frame.category is not None else None
+    spec = frame.slot(_EVENT_TYPE)
+    if types is None or spec is None or spec.name is None:
+        return {}
+    possible = sorted(types.intersection(spec.choices))
+    return {spec.name: rng.choice(possible)} if possible else {}

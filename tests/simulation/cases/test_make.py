@@ -121,6 +121,15 @@ def test_process_starts_are_logged_by_sysmon_and_by_security() -> None:
     assert channels[1] > channels[4688] > 0
 
 
+@pytest.mark.parametrize(
+    ("category", "types"),
+    [("registry_add", {"CreateKey"}), ("registry_delete", {"DeleteKey", "DeleteValue"})],
+)
+def test_registry_events_are_what_the_category_says(category: str, types: set[str]) -> None:
+    rule = rule_of("s", {"category": category}, s={"TargetObject|contains": "\\Terminal Server Client\\"})
+    assert {draft.values["EventType"] for draft in made(rule).drafts if draft.role == "positive"} == types
+
+
 def test_4688_is_left_out_where_it_lacks_a_field_of_the_rule() -> None:
     rule = rule_of("s", s=[{"Image|endswith": "\\x.exe"}, {"OriginalFileName": "x.exe"}])
     assert {draft.schema.event_id for draft in made(rule).drafts} == {1}
