@@ -123,7 +123,7 @@ def test_process_starts_are_logged_by_sysmon_and_by_security() -> None:
 
 @pytest.mark.parametrize(
     ("category", "types"),
-    [("registry_add", {"CreateKey"}), ("registry_delete", {"DeleteKey", "DeleteValue"})],
+    [("registry_add", {"CreateKey", "CreateValue"}), ("registry_delete", {"DeleteKey", "DeleteValue"})],
 )
 def test_registry_events_are_what_the_category_says(category: str, types: set[str]) -> None:
     rule = rule_of("s", {"category": category}, s={"TargetObject|contains": "\\Terminal Server Client\\"})
