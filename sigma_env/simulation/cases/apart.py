@@ -1,7 +1,7 @@
 """Looks for wrong versions of a rule that its events do not tell apart from it, and makes events that do."""
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from sigma_env.sigma.rule import Node, Rule
@@ -15,8 +15,12 @@ from sigma_env.simulation.masks import Masks
 from sigma_env.simulation.sloppy import UNGATED, Sloppy, mutants, shortcuts
 from sigma_env.simulation.sloppy.ways import most_positives
 
-_TOO_LIKE: Final = {True: 0.895, False: 0.78}
-"""IoU above which more events are made: of mutants, which have to stay below 0.9, and of shortcuts."""
+_TOO_LIKE_A_MUTANT: Final = 0.895
+"""IoU above which more events are made: it has to stay below 0.9."""
+_TOO_LIKE_A_SHORTCUT: Final = 0.78
+_MUTANTS: Final = frozenset({"filter_line", "alternative", "values", "all_to_any", "and_or", "not_removed"})
+_NARROWER: Final = frozenset({"alternative", "values"})
+"""Kinds of versions that lack a way to match; only other ways tell them apart."""
 _TRIES: Final = 4
 _MOST_EVENTS: Final = 8
 _PASSES: Final = 3
@@ -28,7 +32,7 @@ class Alike(NamedTuple):
 
     Attributes:
         sloppy: the version.
-        iou: its overlap with the rule on the rule's events, when it was looked at.
+        iou: its overlap with the rule on the rule's events.
         proven: whether it surely means the same; else no event was found that only one of both matches.
     """
 
@@ -45,7 +49,7 @@ class Apart:
         cut: what of it is disclosed.
         sameness: proves that a version means the same.
         meeting: knows what holds on an event.
-        misses: makes events that do not match.
+        misses: changes positives.
     """
 
     def __init__(self, rule: Rule, cut: Rule, sameness: Sameness, meeting: Meeting, misses: MissMaker) -> None:
@@ -53,15 +57,13 @@ class Apart:
         self._sameness, self._meeting, self._misses = sameness, meeting, misses
 
     def tell(self, positives: list[Positive], misses: list[Miss], rng: random.Random) -> list[Alike]:
-        """Adds events to both lists until no wrong version is too like the rule.
+        """Adds events to both lists, and changes positives, until no wrong version is too like the rule.
 
         Returns:
             Those that are still.
         """
-        known = _Known([*(positive.work for positive in positives), *(miss.work for miss in misses)])
+        events = _Events(positives, misses, self._rule.condition)
         versions = [v for v in (*mutants(self._cut), *shortcuts(self._cut)) if v.kind not in UNGATED]
-        bases = tuple(positives)
-        most = most_positives(len(positives))
         proven: set[int] = set()
         hopeless: set[int] = set()
         searches = 0
@@ -70,90 +72,140 @@ class Apart:
             for number, version in enumerate(versions):
                 if number in proven or number in hopeless or searches >= _MOST_SEARCHES:
                     continue
-                condition = version.rule.condition
-                if known.iou(condition, self._rule.condition) <= _limit(version):
+                if events.iou(version) <= _limit(version):
                     continue
-                if self._sameness.same(condition, self._cut.condition):
+                if self._sameness.same(version.rule.condition, self._cut.condition):
                     proven.add(number)
                     continue
                 searches += 1
-                wanted = known.lacking(condition, self._rule.condition, _limit(version))
-                made = list(self._separating(version, wanted, bases, rng))
-                if not made:
+                found = self._separate(version, events, rng)
+                changed = changed or found
+                if not found:
                     hopeless.add(number)
-                changed |= bool(made)
-                room = most - len(positives)
-                more = [event for event in made if isinstance(event, Positive)][:room]
-                others = [event for event in made if isinstance(event, Miss)]
-                known.add([event.work for event in more] + [event.work for event in others])
-                positives += more
-                misses += others
             if not changed:
                 break
-        overlaps = [known.iou(version.rule.condition, self._rule.condition) for version in versions]
-        return [
-            Alike(version, overlap, number in proven)
-            for number, (version, overlap) in enumerate(zip(versions, overlaps, strict=True))
-            if overlap > _limit(version)
-        ]
+        overlaps = [(number, version, events.iou(version)) for number, version in enumerate(versions)]
+        return [Alike(version, iou, number in proven) for number, version, iou in overlaps if iou > _limit(version)]
 
-    def _separating(
-        self, version: Sloppy, wanted: int, bases: Sequence[Positive], rng: random.Random
-    ) -> Iterator[Positive | Miss]:
-        """Up to so many events that only the rule matches, or only its wrong version."""
-        condition = version.rule.condition
-        rest = [self._cut.condition] if self._cut is self._rule else [self._cut.condition, self._rule.condition]
-        directions = [(Goal(condition, sloppy), *(Goal(node, not sloppy) for node in rest)) for sloppy in (True, False)]
-        apart = [base for base in bases if not self._meeting.holds(condition, base.work)] or bases
+    def _separate(self, version: Sloppy, events: "_Events", rng: random.Random) -> bool:
+        """Makes events that only the rule matches, or only its wrong version; whether there are some."""
+        wanted = events.lacking(version)
+        directions = [self._refuse, self._accept]
+        made: list[Miss | tuple[int, Positive]] = []
         failures = 0
-        while wanted and directions and failures < _TRIES * len(directions):
-            goals = directions[failures % len(directions)]
-            near = apart if goals[0].truth and failures % 4 < 2 else bases
-            base = near[rng.randrange(len(near))]
-            work = self._misses.changed(base, goals, rng)
-            if work is None:
+        while len(made) < wanted and failures < _TRIES * len(directions):
+            event = directions[failures % len(directions)](version, events, failures, rng)
+            if event is None:
                 failures += 1
-                continue
-            directions = [goals]
-            failures = 0
-            wanted -= 1
-            title = f"{version.kind}: {version.title}"
-            yield Miss(work, "near_miss", title, base) if goals[0].truth else base._replace(work=work)
+            else:
+                made.append(event)
+                directions = directions[failures % len(directions) :][:1]
+                failures = 0
+        events.add(made)
+        return bool(made)
+
+    def _refuse(self, version: Sloppy, events: "_Events", failures: int, rng: random.Random) -> Miss | None:
+        """An event that the version matches and the rule does not."""
+        condition = version.rule.condition
+        bases = events.originals
+        if failures < _TRIES:  # where the version fails already, it is what it has wrong that decides
+            bases = [base for base in bases if not self._meeting.holds(condition, base.work)] or bases
+        base = rng.choice(bases)
+        work = self._misses.changed(base, [Goal(condition, True), *self._rule_is(False)], rng)
+        return None if work is None else Miss(work, "near_miss", f"{version.kind}: {version.title}", base)
+
+    def _accept(
+        self, version: Sloppy, events: "_Events", failures: int, rng: random.Random
+    ) -> tuple[int, Positive] | None:
+        """An event that the rule matches and the version does not, and the positive that it was made from."""
+        at = events.next_base(rng)
+        if at is None:
+            return None
+        base = events.positives[at]
+        goals = [Goal(version.rule.condition, False), *self._rule_is(True)]
+        if version.kind not in _NARROWER and failures < _TRIES:
+            goals += [goal for goal in base.way.alone if self._meeting.are_met([goal], base.work)]
+        work = self._misses.changed(base, goals, rng)
+        return None if work is None else (at, base._replace(work=work))
+
+    def _rule_is(self, truth: bool) -> list[Goal]:
+        conditions = [self._cut.condition]
+        if self._cut.condition is not self._rule.condition:
+            conditions.append(self._rule.condition)
+        return [Goal(condition, truth) for condition in conditions]
 
 
-def _limit(sloppy: Sloppy) -> float:
-    return _TOO_LIKE[sloppy.kind in _MUTANTS]
+def _limit(version: Sloppy) -> float:
+    return _TOO_LIKE_A_MUTANT if version.kind in _MUTANTS else _TOO_LIKE_A_SHORTCUT
 
 
-_MUTANTS: Final = frozenset({"filter_line", "alternative", "values", "all_to_any", "and_or", "not_removed"})
+class _Events:
+    """The events of a rule and the truth of its versions on them; more can be added.
 
+    Attributes:
+        positives: changed by `add`.
+        misses: changed by `add`.
+        originals: the positives as they were.
+    """
 
-class _Known:
-    """Events and the truth of conditions on them; more can be added."""
-
-    def __init__(self, works: Sequence[Work]) -> None:
-        self._parts = [Masks([event_of(work) for work in works])]
+    def __init__(self, positives: list[Positive], misses: list[Miss], reference: Node) -> None:
+        self.positives, self.misses = positives, misses
+        self.originals: Sequence[Positive] = tuple(positives)
+        self._reference = reference
+        self._most = most_positives(len(positives))
+        self._untouched = list(range(len(positives)))
+        self._all = _masks(positives, misses)
         self._added: list[Work] = []
+        self._more = Masks([])
 
-    def add(self, works: Sequence[Work]) -> None:
-        """More events."""
-        if works:
-            self._added += works
-            self._parts[1:] = [Masks([event_of(work) for work in self._added])]
+    def next_base(self, rng: random.Random) -> int | None:
+        """A positive that another one can be made from, or be put in place of."""
+        if len(self.positives) < self._most:
+            return rng.randrange(len(self.positives))
+        return rng.choice(self._untouched) if self._untouched else None
 
-    def _counts(self, one: Node, other: Node) -> tuple[int, int]:
-        found = [(part.of(one), part.of(other)) for part in self._parts]
-        return sum((a & b).bit_count() for a, b in found), sum((a | b).bit_count() for a, b in found)
+    def add(self, events: Sequence[Miss | tuple[int, Positive]]) -> None:
+        """More events; positives take the place of those that they were made from once there are enough."""
+        replaced = False
+        for event in events:
+            if isinstance(event, Miss):
+                self.misses.append(event)
+                self._added.append(event.work)
+            elif len(self.positives) < self._most:
+                self.positives.append(event[1])
+                self._added.append(event[1].work)
+            elif event[0] in self._untouched:
+                self.positives[event[0]] = event[1]
+                self._untouched.remove(event[0])
+                replaced = True
+        if replaced:
+            self._all = _masks(self.positives, self.misses)
+            self._added = []
+        self._more = Masks([event_of(work) for work in self._added])
 
-    def iou(self, one: Node, other: Node) -> float:
-        """The overlap of two conditions."""
-        both, either = self._counts(one, other)
+    def _counts(self, version: Sloppy) -> tuple[int, int]:
+        """How many events both match, and how many either does."""
+        both = either = 0
+        for part in (self._all, self._more):
+            found, true = part.of(version.rule.condition), part.of(self._reference)
+            both += (found & true).bit_count()
+            either += (found | true).bit_count()
+        return both, either
+
+    def iou(self, version: Sloppy) -> float:
+        """The overlap of a version and the rule."""
+        both, either = self._counts(version)
         return both / either if both else 0.0
 
-    def lacking(self, one: Node, other: Node, limit: float) -> int:
-        """How many more events have to tell two conditions apart."""
-        both, either = self._counts(one, other)
-        return min(_MOST_EVENTS, max(1, int(both / limit) + 1 - either))
+    def lacking(self, version: Sloppy) -> int:
+        """How many more events have to tell a version apart."""
+        both, either = self._counts(version)
+        return min(_MOST_EVENTS, max(1, int(both / _limit(version)) + 1 - either))
+
+
+def _masks(positives: Sequence[Positive], misses: Sequence[Miss]) -> Masks:
+    works = [positive.work for positive in positives] + [miss.work for miss in misses]
+    return Masks([event_of(work) for work in works])
 
 
 def event_of(work: Work) -> DraftEvent:
