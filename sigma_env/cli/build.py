@@ -24,6 +24,9 @@ REASONS = {
     "no_request": "has neither title nor description to ask for it with",
     "no_answer": "is larger than an answer may be",
     "duplicate": "asks for the same as another rule",
+    "nothing_to_rename": "names nothing that could have another name",
+    "still_remembered": "still matches what the rule with the old names matches",
+    "no_events": "is one for which no event can be simulated",
     "unsupported": "uses a part of Sigma that is not served",
     "bad_yaml": "is no YAML",
     "invalid_rule": "is no Sigma rule",
@@ -67,8 +70,10 @@ def build(
                     that tell it from wrong versions of it, and requests that
                     say what it needs
       sigmahq-100   the same tasks, 100 of them for training
-      sigmahq-abstain  the same, and for every four tasks one that the logs
-                    cannot show
+      sigmahq-fresh  its test split with new names of files, keys, programs …,
+                    so that a remembered rule does not help
+      sigmahq-abstain  the tasks of sigmahq, and for every four of them one
+                    that the logs cannot show
       sigmahq-real  the rules that fire on the public attack logs; requests
                     are the rules' own titles and descriptions
 
@@ -143,6 +148,7 @@ def _build(
             names.SIGMAHQ: sigmahq.build_sigmahq,
             names.SIGMAHQ_100: sigmahq.build_sigmahq_100,
             names.SIGMAHQ_ABSTAIN: sigmahq.build_sigmahq_abstain,
+            names.SIGMAHQ_FRESH: sigmahq.build_sigmahq_fresh,
             names.SIGMAHQ_REAL: sigmahq.build_sigmahq_real,
         }[name]
         return build_it(seed, progress)

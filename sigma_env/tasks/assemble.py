@@ -85,7 +85,12 @@ class _Scored(NamedTuple):
 
 
 def assemble(
-    candidates: Sequence[Candidate], store: EventStore, seed: int, progress: BuildProgress | None = None
+    candidates: Sequence[Candidate],
+    store: EventStore,
+    seed: int,
+    progress: BuildProgress | None = None,
+    *,
+    only: Split | None = None,
 ) -> Assembly:
     """Makes a task of every candidate that can be scored.
 
@@ -94,6 +99,7 @@ def assemble(
         store: the events.
         seed: of the splits.
         progress: is told how far it is.
+        only: the split of all tasks; None: near tasks share one of the three.
 
     Raises:
         EngineError: the engine failed.
@@ -103,7 +109,7 @@ def assemble(
     runnable, left_out = _runnable(candidates)
     scored = _score(runnable, store, engine, ignored, left_out, progress)
     profiles = [profile(one.candidate.text, one.candidate.request, one.rule, one.truth, store) for one in scored]
-    sides = assign(profiles, seed)
+    sides = assign(profiles, seed) if only is None else [only] * len(profiles)
     truths: dict[str, Truth] = {}
     own: dict[str, Matches] = {}
     tasks: list[Task] = []

@@ -9,8 +9,9 @@ from sigma_env.tasks.assemble import BuildProgress, Candidate
 from sigma_env.tasks.build import build_dataset, candidates_of
 from sigma_env.tasks.dataset import Dataset, load_dataset
 from sigma_env.tasks.derive import with_few_for_training
+from sigma_env.tasks.fresh import fresh_candidates
 from sigma_env.tasks.manifest import LogsFrom, Manifest, SourceUsed
-from sigma_env.tasks.names import SIGMAHQ, SIGMAHQ_100, SIGMAHQ_ABSTAIN, SIGMAHQ_REAL
+from sigma_env.tasks.names import SIGMAHQ, SIGMAHQ_100, SIGMAHQ_ABSTAIN, SIGMAHQ_FRESH, SIGMAHQ_REAL
 from sigma_env.tasks.simulated import build_simulated
 
 SIGMA_SOURCE: Final = "sigma"
@@ -79,6 +80,31 @@ def build_sigmahq_abstain(seed: int = 0, progress: BuildProgress | None = None) 
         SourceError: see `build_sigmahq`.
     """
     return build_abstain(SIGMAHQ_ABSTAIN, _sigmahq(progress, seed))
+
+
+def build_sigmahq_fresh(seed: int = 0, progress: BuildProgress | None = None) -> Manifest:
+    """Builds `sigmahq-fresh`: the test split of `sigmahq` about files, keys and programs that no public rule names.
+
+    Args:
+        seed: of the new names, and of `sigmahq` if that is missing.
+        progress: is told how far it is.
+
+    Raises:
+        SourceError: see `build_sigmahq`.
+    """
+    held_out = {task.source for task in _sigmahq(progress, seed).of_split("test")}
+    every = sigmahq_candidates()
+    chosen = [candidate for candidate in every if candidate.source in held_out]
+    fresh, left_out = fresh_candidates(chosen, known=[one.text for one in every], seed=seed, progress=progress)
+    return build_simulated(
+        SIGMAHQ_FRESH,
+        fresh,
+        sources=sources_used([SIGMA_SOURCE]),
+        only="test",
+        left_out=left_out,
+        seed=seed,
+        progress=progress,
+    )
 
 
 def _sigmahq(progress: BuildProgress | None, seed: int = 0) -> Dataset:

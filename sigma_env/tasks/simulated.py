@@ -23,6 +23,7 @@ from sigma_env.simulation.world import Company, Written, background, write_logs
 from sigma_env.tasks.assemble import BuildProgress, Candidate, LeftOut, assemble
 from sigma_env.tasks.build import finish
 from sigma_env.tasks.manifest import LogsFrom, Manifest, SourceUsed
+from sigma_env.tasks.task import Split
 
 BACKGROUND_PER_RULE: Final = 4
 """Events of the quiet enterprise for each rule; the other rules' events are background too."""
@@ -47,6 +48,8 @@ def build_simulated(
     scenario: Scenario = "default",
     sources: Sequence[SourceUsed] = (),
     inputs: str = "",
+    only: Split | None = None,
+    left_out: Sequence[LeftOut] = (),
     seed: int = 0,
     progress: BuildProgress | None = None,
 ) -> Manifest:
@@ -58,6 +61,8 @@ def build_simulated(
         scenario: what is special about the requests.
         sources: public sources that the rules come from.
         inputs: hash of what the dataset is made from, if that is quick to compute again.
+        only: the split of all tasks; None: near tasks share one of the three.
+        left_out: rules that were left out before.
         seed: of events, words and splits.
         progress: is told how far it is.
 
@@ -66,7 +71,7 @@ def build_simulated(
         SimulationError: the simulator is at fault.
     """
     company = Company.default(seed)
-    simulated, left_out = _simulate(candidates, company, scenario, seed, progress)
+    simulated, impossible = _simulate(candidates, company, scenario, seed, progress)
     drafts = [draft for one in simulated for draft in one.produced.drafts]
     quiet = background(company, seed, max(LEAST_BACKGROUND, BACKGROUND_PER_RULE * len(simulated)))
     everything = [*drafts, *quiet]
@@ -75,9 +80,10 @@ def build_simulated(
     store = build_store([place.root() for place in logs], partial(_reading, progress))
     _label([one.rule for one in simulated], everything, written, store, simulated_dir() / name, progress)
     ready = _candidates(simulated, drafts, written, store)
-    assembly = assemble(ready, store, seed, progress)
-    assembly = assembly._replace(left_out=(*left_out, *assembly.left_out))
-    return finish(name, assembly, store, logs, len(candidates), sources=sources, inputs=inputs, seed=seed)
+    assembly = assemble(ready, store, seed, progress, only=only)
+    assembly = assembly._replace(left_out=(*left_out, *impossible, *assembly.left_out))
+    read = len(candidates) + len(left_out)
+    return finish(name, assembly, store, logs, read, sources=sources, inputs=inputs, seed=seed)
 
 
 def _reading(progress: BuildProgress | None, file: str, done: int, total: int) -> None:  # noqa: ARG001
