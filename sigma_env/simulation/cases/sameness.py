@@ -64,7 +64,7 @@ class Sameness:
             frame: the kind of event.
             fold: what it decides.
             given: lines that hold wherever the node has a say, those beside it among them.
-            outside: those of them that stand outside the filter that the node is in.
+            outside: those of them that stand outside the filter or the disjunction that the node is in.
         """
         truth = fold.truth(node)
         if truth is not None:
@@ -80,7 +80,7 @@ class Sameness:
             beside = _with_lines(given, node.children)
             forms = [self._form(child, frame, fold, beside, outside) for child in node.children]
             return _joined(And, (_without_excluded(form, forms) for form in forms))
-        return _joined(Or, (self._form(child, frame, fold, given, outside) for child in node.children))
+        return _joined(Or, (self._form(child, frame, fold, given, given) for child in node.children))
 
     def _form_of_line(self, test: FieldTest, frame: Frame, given: _Given, outside: _Given) -> Form:
         if test.field is None:
