@@ -50,7 +50,7 @@ class Described(NamedTuple):
     """The events of one task as numbers.
 
     Attributes:
-        features: shape (events, FEATURES); NaN where an event lacks a field.
+        features: shape (events, names); NaN where an event lacks a field.
         positive: whether the event is one of the true ones; shape (events,).
     """
 
@@ -136,7 +136,7 @@ class Describer:
             text = "\n".join(texts)
             slot = self._slots.get(column.name)
             if slot is None:
-                slot = _NAMED_SLOTS + crc32(column.name.encode()) % _SHARED_SLOTS
+                slot = len(self._slots) + crc32(column.name.encode()) % _SHARED_SLOTS
             begin = slot * _PER_SLOT
             if volatile:
                 if (number := _number(text)) is not None:
@@ -188,7 +188,7 @@ def _grams(text: str) -> Iterator[int]:
 
 def _add_ranks(features: Array) -> None:
     """Where each event's numbers stand among those of the task's other events, 0…1."""
-    for begin in range(0, (_NAMED_SLOTS + _SHARED_SLOTS) * _PER_SLOT, _PER_SLOT):
+    for begin in range(0, features.shape[1] - _GRAMS, _PER_SLOT):
         numbers = features[:, begin + _AS_NUMBER]
         known = ~np.isnan(numbers)
         if known.sum() > 1:
