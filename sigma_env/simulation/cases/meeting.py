@@ -188,7 +188,20 @@ class _Attempt:
         wanted = [(value, demand) for value, demand in demands if demand is not None]
         if len(wanted) < len(demands):
             return False
-        return any(self._demand(spec, wanted) for spec in slots)
+        if any(self._demand(spec, wanted) for spec in slots):
+            return True
+        return len(chosen) == 1 and self._refer_back(test, test.values[chosen[0]])
+
+    def _refer_back(self, test: FieldTest, value: Value) -> bool:
+        """Makes a reference hold by giving the other field the text of the line's own."""
+        pattern = value.alternatives[0]
+        if not isinstance(pattern, FieldRef) or pattern.op != "equals" or test.field is None:
+            return False
+        other = self._work.frame.slot(pattern.field)
+        own = next((text for text in self._work.texts(test.field) if text is not None), None)
+        if other is None or own is None:
+            return False
+        return self._demand(other, [(value, Demand(Need(Text("equals", own.lower()), own), ()))])
 
     def _is_found(self, keywords: FieldTest, at: int) -> bool:
         word = keywords._replace(values=(keywords.values[at],), all=False, negated=False)

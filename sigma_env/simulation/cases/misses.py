@@ -19,7 +19,7 @@ from sigma_env.simulation.cases.work import Work
 from sigma_env.simulation.draft import Role
 from sigma_env.simulation.world import Company, fill
 
-_TRIES_PER_EVENT: Final = 3
+_TRIES_PER_EVENT: Final = 2
 _FAILURES: Final = 8
 _OTHER_KINDS: Final = 4
 
