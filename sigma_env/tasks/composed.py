@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 
 from sigma_env.sigma.files import LoadedRule
 from sigma_env.sigma.tree import field_tests
-from sigma_env.simulation.compose import Composed, Pair, compose, held_out, training_pairs
+from sigma_env.simulation.compose import HELD_OUT_FAMILIES, Composed, Pair, compose, held_out, training_pairs
 from sigma_env.simulation.requests import PERSONAS
 from sigma_env.tasks.assemble import BuildProgress, Candidate
 from sigma_env.tasks.manifest import Manifest
@@ -38,14 +38,22 @@ class Chat(NamedTuple):
     pair: Pair
 
 
-def build_composed(seed: int = 0, progress: BuildProgress | None = None) -> Manifest:
+def build_composed(
+    seed: int = 0,
+    progress: BuildProgress | None = None,
+    *,
+    families: int = HELD_OUT_FAMILIES,
+    training: int = TRAINING_RULES,
+) -> Manifest:
     """Builds `composed`: rules of invented names, of which the test split shares nothing with any training rule.
 
     Args:
         seed: of rules, events and words. No seed's held-out rules share a name with any seed's training rules.
         progress: is told how far it is.
+        families: of held-out rules, three rules each.
+        training: rules for training and validation; those that are near to rules of another split are left away.
     """
-    rules = [*held_out(seed), *compose(seed, TRAINING_RULES)]
+    rules = [*held_out(seed, families), *compose(seed, training)]
     return build_simulated(COMPOSED, _apart([_candidate(rule) for rule in rules]), seed=seed, progress=progress)
 
 

@@ -5,7 +5,18 @@ list(held_out(seed=1))      # 360 rules in 120 families that share no name with 
 """
 
 from sigma_env.simulation.compose.pairs import Pair, pairs, training_pairs
-from sigma_env.simulation.compose.rules import Composed, compose, held_out
+from sigma_env.simulation.compose.rules import HELD_OUT_FAMILIES, Composed, compose, held_out
 from sigma_env.simulation.compose.sharing import Shared, literals, shares
 
-__all__ = ["Composed", "Pair", "Shared", "compose", "held_out", "literals", "pairs", "shares", "training_pairs"]
+__all__ = [
+    "HELD_OUT_FAMILIES",
+    "Composed",
+    "Pair",
+    "Shared",
+    "compose",
+    "held_out",
+    "literals",
+    "pairs",
+    "shares",
+    "training_pairs",
+]

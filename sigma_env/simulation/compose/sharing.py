@@ -17,9 +17,10 @@ SHORTEST_LITERAL: Final = 6
 _SYSTEM: Final = frozenset({"Provider_Name", "Channel", "EventID"})
 _NUMBER_FORM: Final = re.compile(r"[dq]word \(0x[0-9a-f]{8,16}\)")
 _SEPARATOR: Final = "\x00"
-# What is no letter of its own in an expression: escapes, classes, counts, groups' heads and operators.
-_EXPRESSION: Final = re.compile(r"\\[a-zA-Z]|\[[^\]]*\]|\{[^}]*\}|\(\?[a-zA-Z:]*|[.*+?^$|()]")
-_ESCAPED: Final = re.compile(r"\\([^a-zA-Z])")
+# The plain character of an escape, or what is none: classes, counts, groups' heads and operators.
+_EXPRESSION: Final = re.compile(
+    r"\\([^a-zA-Z0-9])|\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|\{[^}]*\}|\(\?[a-zA-Z]*:?|[.*+?^$|()]"
+)
 
 
 class Shared(NamedTuple):
@@ -55,7 +56,8 @@ def _texts(written: str) -> Iterator[str]:
 
 
 def _plain_runs(expression: str) -> list[str]:
-    return [_ESCAPED.sub(r"\1", run).lower() for run in _EXPRESSION.split(expression)]
+    plain = _EXPRESSION.sub(lambda found: found[1] or _SEPARATOR, expression)
+    return plain.lower().split(_SEPARATOR)
 
 
 @lru_cache(maxsize=1024)
