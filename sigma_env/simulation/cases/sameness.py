@@ -79,7 +79,7 @@ class Sameness:
         if isinstance(node, And):
             beside = _with_lines(given, node.children)
             forms = [self._form(child, frame, fold, beside, outside) for child in node.children]
-            return _joined(And, (_without_excluded(form, forms) for form in forms))
+            return _joined(And, [_without_excluded(form, forms) for form in _with_one_filter(forms)])
         return _joined(Or, (self._form(child, frame, fold, given, given) for child in node.children))
 
     def _form_of_line(self, test: FieldTest, frame: Frame, given: _Given, outside: _Given) -> Form:
@@ -154,6 +154,16 @@ def _with_lines(given: _Given, children: Iterable[Node]) -> _Given:
     return found
 
 
+def _with_one_filter(forms: Sequence[Form]) -> list[Form]:
+    """The forms of a conjunction with all of its filters as one, so that they are compared with each other."""
+    filters = [form.child for form in forms if isinstance(form, Not)]
+    if len(filters) < 2:
+        return list(forms)
+    joined = _joined(Or, filters)
+    others: list[Form] = [form for form in forms if not isinstance(form, Not)]
+    return [*others, not joined if isinstance(joined, bool) else Not(joined)]
+
+
 def _without_excluded(form: Form, beside: Sequence[Form]) -> Form:
     """A line without the values that a filter beside it excludes whatever else holds."""
     if not isinstance(form, FieldTest) or form.all or form.negated:
@@ -186,7 +196,7 @@ def _joined(kind: type[And] | type[Or], forms: Iterable[Form]) -> Form:
             children.extend(each for each in form.children if not _among(each, children))
         elif not _among(form, children):
             children.append(form)
-    children = _without_implied_lines(children, weakest=decided)
+    children = _without_implied_nodes(children, weakest=decided)
     if decided and all(isinstance(child, FieldTest) for child in children):
         children.sort(key=lambda child: str(getattr(child, "field", "")))  # keywords come in the order of fields
     if not children:
@@ -204,16 +214,29 @@ def _among(node: Node, nodes: Iterable[Node]) -> bool:
     return any(same_tree(node, other) for other in nodes)
 
 
-def _without_implied_lines(nodes: list[Node], weakest: bool) -> list[Node]:
-    """The nodes without superfluous lines: of a disjunction those that imply another, else those implied."""
-    lines = [node for node in nodes if isinstance(node, FieldTest) and not node.negated]
+def _without_implied_nodes(nodes: list[Node], weakest: bool) -> list[Node]:
+    """The nodes without superfluous ones: of a disjunction those that imply another, else those implied.
+
+    Only lines and conjunctions of lines are compared.
+    """
+    compared = [(node, lines) for node in nodes if (lines := _lines_of(node)) is not None]
     dropped: set[int] = set()
-    for line in lines:
-        others = [other for other in lines if other is not line and other.field == line.field]
-        left = [other for other in others if id(other) not in dropped]
-        if any(_line_implies(line, other) if weakest else _line_implies(other, line) for other in left):
-            dropped.add(id(line))
+    for node, lines in compared:
+        left = [theirs for other, theirs in compared if other is not node and id(other) not in dropped]
+        if any(_all_imply(lines, theirs) if weakest else _all_imply(theirs, lines) for theirs in left):
+            dropped.add(id(node))
     return [node for node in nodes if id(node) not in dropped]
+
+
+def _lines_of(node: Node) -> list[FieldTest] | None:
+    children = node.children if isinstance(node, And) else (node,)
+    lines = [child for child in children if isinstance(child, FieldTest) and not child.negated]
+    return lines if len(lines) == len(children) else None
+
+
+def _all_imply(lines: Sequence[FieldTest], others: Sequence[FieldTest]) -> bool:
+    """Whether lines that all hold imply that others all do."""
+    return all(any(line.field == other.field and _line_implies(line, other) for line in lines) for other in others)
 
 
 def _line_implies(one: FieldTest, other: FieldTest) -> bool:
