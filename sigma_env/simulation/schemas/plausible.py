@@ -35,13 +35,15 @@ _FIRST_YEAR: Final = 1601  # FILETIME counts from there
 _TIME: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[ T][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?Z?")
 _BYTES: Final = re.compile(r"([0-9A-F]{2})*")
 _ROOT: Final = re.compile(
-    r"""(\\\\\?\\)?[A-Za-z]:(\\|$)      # a drive
+    r"""(\\\\\?\\|\\\?\?\\)?[A-Za-z]:(\\|$)      # a drive
     | \\\\[^\\]                         # a server
     | \\(\?\?|Device|device|SystemRoot|Windows|WINDOWS)\\
     | %[A-Za-z_()0-9]+%(\\|$)""",
     re.VERBOSE,
 )
-_PATH_TAIL: Final = re.compile(r"""[^<>"|*?/\x00-\x1f]*""")
+# A colon begins the name of a stream; what ends like a program is a file and has nothing below it.
+_PATH_TAIL: Final = re.compile(r"""(?:[^<>"|*?/:\x00-\x1f]|:(?!\\))*""")
+_BELOW_A_FILE: Final = re.compile(r"\.(?:exe|dll|sys|scr|ocx|cpl|ps1|psm1|bat|vbs|docx?|xlsx?|pdf)\\", re.IGNORECASE)
 _KEY: Final = re.compile(r"(HKLM|HKU|HKCR|HKCU|HKEY_[A-Z_]+|\\REGISTRY\\(MACHINE|USER|A|WC)|\(?Unknown\)?)(\\|$)", re.I)
 _HASHES: Final = re.compile(r"(MD5=[0-9A-F]{32}|SHA1=[0-9A-F]{40}|SHA256=[0-9A-F]{64}|IMPHASH=[0-9A-F]{32})")
 _HOST: Final = re.compile(r"[^\s\\/<>\"|\x00-\x1f]*")
@@ -158,7 +160,9 @@ def _called(spec: FieldSpec) -> str:
 
 def _path(text: str) -> bool:
     root = _ROOT.match(text)
-    return root is not None and _PATH_TAIL.fullmatch(text, root.end()) is not None
+    if root is None or _PATH_TAIL.fullmatch(text, root.end()) is None:
+        return False
+    return _BELOW_A_FILE.search(text) is None
 
 
 def _image(text: str) -> str | None:

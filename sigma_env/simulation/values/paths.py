@@ -69,6 +69,42 @@ _FILE_ENDS = frozenset((
 _USER_ROOTS = ("c:\\users", "c:\\users\\")
 
 
+_LONG = "\\\\?\\"
+"""Before a path whose length is not limited; nothing else can stand before a drive."""
+
+
+def from_root(goal: Goal, natural: str, attempt: int) -> Goal | None:
+    r"""The goal with the piece that begins at a drive as the path's begin: `:\\Users\\` stands nowhere else.
+
+    Args:
+        goal: the pieces.
+        natural: a path, whose drive is taken where the piece leaves that open.
+        attempt: later ones put `\\\\?\\` before the drive, where the begin is open.
+
+    Returns:
+        The goal; None if two pieces can't be the begin of one path.
+    """
+    rooted = [piece for piece in (*goal.inner, goal.tail) if piece[:2] == ":\\" or piece[1:3] == ":\\"]
+    if not rooted:
+        return goal
+    drive = natural[:1] if natural[1:2] == ":" else "C"
+    heads = sorted((drive + piece if piece[0] == ":" else piece for piece in rooted), key=len)
+    prefix = goal.head if goal.head in (_LONG, "\\??\\") else ""
+    if goal.head and not prefix:
+        heads = sorted((*heads, goal.head), key=len)
+    elif not goal.head and attempt > 3 and attempt % 2:
+        prefix = _LONG
+    head = heads[-1]
+    if not all(head.lower().startswith(shorter.lower()) for shorter in heads[:-1]):
+        return None
+    inner = tuple([piece for piece in goal.inner if piece not in rooted and not in_text(piece, head.lower())])
+    if goal.tail in rooted:
+        whole = (drive + goal.tail if goal.tail[0] == ":" else goal.tail) if not inner else ""
+        return goal._replace(whole=prefix + whole, head="", tail="", inner=()) if whole == head else None
+    tail = "" if head.lower().endswith(goal.tail.lower()) and not inner else goal.tail
+    return goal._replace(head=prefix + head, tail=tail, inner=inner)
+
+
 def build_path(goal: Goal, kind: FieldKind, natural: str, rng: random.Random, attempt: int) -> str:
     """A path that begins, ends and is made as the goal says; the natural directory and name are kept if they can be.
 
@@ -79,6 +115,12 @@ def build_path(goal: Goal, kind: FieldKind, natural: str, rng: random.Random, at
         rng: chooses among what is open.
         attempt: 0 keeps as much of `natural` as possible; later ones choose anew.
     """
+    placed = from_root(goal, natural, attempt)
+    if placed is None:
+        return ""
+    if placed.whole is not None:
+        return placed.whole
+    goal = placed
     directory, name = _split(natural)
     named = [piece for piece in goal.inner if not piece.endswith("\\")]
     if attempt > 1 or len(named) + bool(goal.tail) > 1 or any("\\" in piece.strip("\\") for piece in named):
