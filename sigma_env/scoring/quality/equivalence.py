@@ -33,7 +33,7 @@ from sigma_env.sigma.rule import (
 from sigma_env.sigma.tree import field_tests
 
 _MOST_COMBINATIONS: Final = 8_192
-_MOST_PER_FIELD: Final = 14
+_MOST_PER_FIELD: Final = 20
 
 _ALWAYS: Final = Value(None, (AnyText(),))
 _NEVER: Final = Value(None, ())
@@ -151,14 +151,25 @@ def _combinations(field: str | None, facts: Sequence[_Fact], kind: Kind) -> list
         bars = [
             [j for j, other in enumerate(facts) if j != i and _excluded(fact, other)] for i, fact in enumerate(facts)
         ]
-    return [
-        truths
-        for truths in product((False, True), repeat=len(facts))
-        if all(
-            not holds or (all(truths[j] for j in needs[i]) and not any(truths[j] for j in bars[i]))
-            for i, holds in enumerate(truths)
-        )
-    ]
+    return _consistent(needs, bars)
+
+
+def _consistent(needs: Sequence[Sequence[int]], bars: Sequence[Sequence[int]]) -> list[_Combination] | None:
+    """All choices of facts that hold, such that each has those that it needs and none that it bars."""
+    begun: list[_Combination] = [()]
+    for number in range(len(needs)):
+        longer: list[_Combination] = []
+        for truths in begun:
+            if not any(holds and number in needs[j] for j, holds in enumerate(truths)):
+                longer.append((*truths, False))
+            lacks = any(j < number and not truths[j] for j in needs[number])
+            clashes = any(holds and (j in bars[number] or number in bars[j]) for j, holds in enumerate(truths))
+            if not lacks and not clashes:
+                longer.append((*truths, True))
+        begun = longer
+        if len(begun) > _MOST_COMBINATIONS:
+            return None
+    return begun
 
 
 def _is_textual(fact: _Fact) -> bool:

@@ -4,7 +4,7 @@ The simulator has a proof of its own that two conditions mean the same. This one
 the simulator gave up on is not excused by the simulator.
 """
 
-from sigma_env.engines.evaluator import value_holds
+from sigma_env.engines.evaluator import glob_holds, value_holds
 from sigma_env.sigma.rule import (
     AnyText,
     Cidr,
@@ -20,6 +20,9 @@ from sigma_env.sigma.rule import (
 )
 
 _ABOUT_ABSENCE = (Null, Exists)
+# Characters that no pattern has, so that only a wildcard can take them.
+_ANYTHING = "\ue000"
+_STANDS_FOR = {Wildcard.MANY: _ANYTHING, Wildcard.ONE: "\ue001"}
 
 
 def implies(one: Value, other: Value) -> bool:
@@ -42,8 +45,10 @@ def _implies(one: Pattern, other: Pattern) -> bool:
     exact = _on_exact(one, other)
     if exact is not None:
         return exact
-    if not isinstance(other, Text) or (other.cased and not _is_cased(one)):
+    if not isinstance(other, Text | Glob) or (other.cased and not _is_cased(one)):
         return False
+    if isinstance(other, Glob):
+        return _fits(one, other)
     begin, middle, end = _known_parts(one)
     if not other.cased:
         begin, middle, end = begin.lower(), [part.lower() for part in middle], end.lower()
@@ -52,6 +57,18 @@ def _implies(one: Pattern, other: Pattern) -> bool:
     if other.op == "startswith":
         return bool(begin) and begin.startswith(other.text)
     return other.op == "endswith" and bool(end) and end.endswith(other.text)
+
+
+def _fits(one: Pattern, other: Glob) -> bool:
+    """Whether a wildcard pattern accepts whatever one accepts: it takes one's own wildcards for text of its own."""
+    if not isinstance(one, Text | Glob) or Wildcard.ONE in other.parts:
+        return False
+    if isinstance(one, Text):
+        before = "" if one.op in ("equals", "startswith") else _ANYTHING
+        text = before + one.text + ("" if one.op in ("equals", "endswith") else _ANYTHING)
+    else:
+        text = "".join(_STANDS_FOR[part] if isinstance(part, Wildcard) else part for part in one.parts)
+    return glob_holds(other.parts, text if other.cased else text.lower())
 
 
 def _excludes(one: Pattern, other: Pattern) -> bool:

@@ -1,6 +1,8 @@
 """What the kind of an event decides about a rule's lines, before anything is known of the event."""
 
+import re
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from typing import Final
 
 from sigma_env.engines.evaluator import value_holds
@@ -10,9 +12,12 @@ from sigma_env.sigma.rule import Exists, FieldRef, Null, Rule, Text, Value
 from sigma_env.sigma.taxonomy import SYSMON, event_types
 from sigma_env.simulation.cases.fold import Fold
 from sigma_env.simulation.cases.frame import DATA, Frame
-from sigma_env.simulation.schema import FieldKind
-from sigma_env.simulation.schemas import catalogue
+from sigma_env.simulation.schema import FieldKind, FieldSpec
+from sigma_env.simulation.schemas import cannot_hold, catalogue, rendered
+from sigma_env.simulation.schemas.plausible import PSEUDO_PROCESSES
 
+_LETTER: Final = re.compile("[g-wy]")
+_PSEUDO: Final = frozenset(name.lower() for name in PSEUDO_PROCESSES)
 _OPEN: Final = (Null, Exists, FieldRef)
 
 
@@ -29,20 +34,23 @@ class Kind:
         self._fold = None if frame is None else Fold(frame)
         self._fixed = fixed or {}
         # An event whose only data are unnamed: what a keyword finds, it finds there or in System.
-        self._is_unnamed = frame is not None and all(spec.name is None for spec in frame.schema.fields)
+        self._is_unnamed = frame is not None and frame.schema.is_classic
 
     def field_of(self, field: str | None, value: Value) -> str | None:
         """The field in which a line looks; keywords look into the unnamed data if System cannot hold the value."""
         if field is not None or not self._is_unnamed or self._frame is None:
             return field
         fixed = self._frame.fixed.values()
-        is_text = all(isinstance(p, Text) and any(map(str.isalpha, p.text)) for p in value.alternatives)
+        # Bytes, numbers and times cannot hold it either.
+        is_text = all(isinstance(p, Text) and _LETTER.search(p.text) for p in value.alternatives)
         return DATA if is_text and not any(value_holds(p, text) for p in value.alternatives for text in fixed) else None
 
     def truth(self, field: str | None, value: Value) -> bool | None:
         """What a written value comes to; None if that is open."""
         if field is None:
             return None
+        if self._never(field, value):
+            return False
         if self._fold is not None:
             truth = self._fold.of_value(field, value)
             choices = self.choices(field) if truth is None and field in FIXED_FIELDS else None
@@ -54,6 +62,14 @@ class Kind:
         if text is None or any(isinstance(p, _OPEN) for p in value.alternatives):
             return None
         return any(value_holds(p, text) for p in value.alternatives)
+
+    def _never(self, field: str, value: Value) -> bool:
+        """Whether a field cannot hold any of the texts that a value asks for, each from its beginning to its end."""
+        spec = None if self._frame is None else self._frame.slot(field)
+        texts = [p.text if isinstance(p, Text) and p.op == "equals" else None for p in value.alternatives]
+        if spec is None or spec.name is None or not texts:
+            return False
+        return all(text and _cannot_hold(spec, text) for text in texts)
 
     def choices(self, field: str | None) -> tuple[str, ...] | None:
         """Every text that a field can hold, if it is one of a few."""
@@ -72,6 +88,15 @@ class Kind:
         """Whether a field holds one text at most."""
         spec = None if self._frame is None or field is None else self._frame.slot(field)
         return spec is not None and spec.name is not None
+
+
+@lru_cache(maxsize=4_096)
+def _cannot_hold(spec: FieldSpec, text: str) -> bool:
+    if text in _PSEUDO:
+        return False
+    # A rule does not mind the case in which the field shows it.
+    shown = [rendered(spec, form) or form for form in (text, text.upper())]
+    return all(cannot_hold(spec, form) is not None for form in shown)
 
 
 def kinds(rule: Rule, store: EventStore, selected: Sequence[int], *, simulated: bool) -> Iterator[Kind]:
