@@ -10,6 +10,7 @@ from sigma_env.sigma.taxonomy import select
 from sigma_env.sigma.yaml import load_mapping
 from sigma_env.simulation.fresh import Fresh, Renamer, freshened, remembered_iou
 from sigma_env.simulation.produce import Wish, produce_all
+from sigma_env.simulation.requests import PERSONAS
 from sigma_env.simulation.world import Company
 from sigma_env.tasks.assemble import BuildProgress, Candidate, LeftOut
 
@@ -84,7 +85,9 @@ def _tried(made: Sequence[_Made], seed: int, progress: BuildProgress | None) -> 
 
     kept: list[Candidate] = []
     left_out: list[LeftOut] = []
-    produced = produce_all([Wish(one.fresh) for one in made], company, seed, progress=tell)
+    # With a request's plan, which tells of long lists only a part: these are the events that a task is scored on.
+    wishes = [Wish(one.fresh, PERSONAS[0]) for one in made]
+    produced = produce_all(wishes, company, seed, progress=tell)
     for one, events in zip(made, produced, strict=True):
         if not any(draft.role == "positive" for draft in events.drafts):
             why = events.fault or (events.unsatisfiable[0].detail if events.unsatisfiable else "none says why")

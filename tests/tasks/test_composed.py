@@ -62,8 +62,8 @@ def test_chats_are_what_a_task_would_show(composed: Dataset) -> None:
 
 def test_what_personas_say_of_any_rule_does_not_make_requests_alike() -> None:
     one, other = (
-        f"Ticket INC-4, tier 2.\nSource of the hits: process starts. Alert when the command line contains `{name}`."
-        for name in ("ventar korvan", "lumdek pizzo")
+        f"Ticket INC-{n}, tier 2.\nSource of the hits: process starts. Alert when the command line contains `{name}`."
+        for n, name in ((48210, "ventar korvan"), (11903, "lumdek pizzo"))
     )
     assert not telling_pairs(one) & telling_pairs(other)
     assert "ventar korvan" in telling_pairs(one)

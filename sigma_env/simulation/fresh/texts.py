@@ -23,7 +23,9 @@ _SHORTEST_IN_PATHS: Final = 2
 _SHORTEST: Final = 3
 
 
-def renamed_text(text: str, kind: FieldKind, renamer: Renamer, renamed: dict[str, str]) -> str:
+def renamed_text(
+    text: str, kind: FieldKind, renamer: Renamer, renamed: dict[str, str], *, before: str = "", after: str = ""
+) -> str:
     """A text with new names; everything that is no name stays where it is.
 
     Args:
@@ -31,6 +33,8 @@ def renamed_text(text: str, kind: FieldKind, renamer: Renamer, renamed: dict[str
         kind: what its field holds.
         renamer: gives the names.
         renamed: gets each old name, in lower case, with its new one.
+        before: the character before the text, where it is a part of a larger one.
+        after: the character after it.
     """
 
     def new(found: re.Match[str]) -> str:
@@ -41,7 +45,7 @@ def renamed_text(text: str, kind: FieldKind, renamer: Renamer, renamed: dict[str
             case "address":
                 made = renamer.address(old) if _is_public(old) else old
             case "name":
-                made = old if _stays(found, kind) else renamer.name(old)
+                made = old if _stays(found, kind, before, after) else renamer.name(old)
             case _:
                 made = old
         if made != old:
@@ -58,9 +62,10 @@ def _is_public(address: str) -> bool:
         return False
 
 
-def _stays(found: re.Match[str], kind: FieldKind) -> bool:
+def _stays(found: re.Match[str], kind: FieldKind, before: str, after: str) -> bool:
     text, name = found.string, found[0].lower()
-    before, after = text[found.start() - 1 : found.start()], text[found.end() : found.end() + 1]
+    before = text[found.start() - 1] if found.start() else before
+    after = text[found.end() : found.end() + 1] or after
     if name.isdigit() or len(name) < (_SHORTEST_IN_PATHS if kind in _PATH_KINDS else _SHORTEST):
         return True
     if before == "." and name in EXTENSIONS:
@@ -74,25 +79,22 @@ def _stays(found: re.Match[str], kind: FieldKind) -> bool:
 
 def renamed_expression(expression: str, kind: FieldKind, renamer: Renamer, renamed: dict[str, str]) -> str:
     """A regular expression with new names in its plain text; what is no plain text stays."""
-    parts = []
-    for text, is_plain in _parts(expression):
-        parts.append(renamed_text(text, kind, renamer, renamed) if is_plain else text)
-    return "".join(parts)
-
-
-def _parts(expression: str) -> Iterator[tuple[str, bool]]:
-    """The expression cut into runs of letters and digits that stand for themselves, and everything else."""
-    at = 0
-    for found in _PLAIN.finditer(expression):
-        if found.lastgroup != "plain":
-            continue
-        end = found.end()
-        if expression[end : end + 1] in ("?", "*", "+", "{"):
-            end -= 1  # the last character is repeated: it is no part of the name
-        yield expression[at : found.start()], False
-        yield expression[found.start() : end], True
+    parts, at = [], 0
+    for begin, end in _plain_runs(expression):
+        before, after = expression[max(0, begin - 1) : begin], expression[end : end + 1]
+        new = renamed_text(expression[begin:end], kind, renamer, renamed, before=before, after=after)
+        parts += [expression[at:begin], new]
         at = end
-    yield expression[at:], False
+    return "".join([*parts, expression[at:]])
+
+
+def _plain_runs(expression: str) -> Iterator[tuple[int, int]]:
+    """Where letters and digits stand for themselves: begins and ends of their runs."""
+    for found in _PLAIN.finditer(expression):
+        if found.lastgroup == "plain":
+            # A character that is repeated is no part of the name.
+            is_repeated = expression[found.end() : found.end() + 1] in ("?", "*", "+", "{")
+            yield found.start(), found.end() - is_repeated
 
 
 _PLAIN: Final = re.compile(
