@@ -97,6 +97,7 @@ def inspect_task(
     samples: int = 1,
     name: str | None = None,
     metadata: Mapping[str, Any] | None = None,
+    about: Mapping[str, Mapping[str, Any]] | None = None,
     **options: Any,
 ) -> InspectTask:
     """An Inspect task over some tasks of a dataset.
@@ -109,10 +110,13 @@ def inspect_task(
         samples: how many answers to each task are asked for.
         name: in Inspect's log.
         metadata: of the run, in Inspect's log.
+        about: more to log of each task, by its id.
         options: further ones of Inspect's Task.
     """
     shots = choose_shots(scoring.dataset) if strategy == "few-shot" else ()
-    samples_made = [sample(task, strategy, tuple(s for s in shots if s.id != task.id)) for task in tasks]
+    samples_made = [
+        sample(task, strategy, tuple(s for s in shots if s.id != task.id), (about or {}).get(task.id)) for task in tasks
+    ]
     return InspectTask(
         dataset=MemoryDataset(samples_made, name=scoring.dataset.name),
         solver=generate() if solver is None else solver,
@@ -124,10 +128,12 @@ def inspect_task(
     )
 
 
-def sample(task: Task, strategy: Strategy, shots: Sequence[Task] = ()) -> Sample:
+def sample(
+    task: Task, strategy: Strategy, shots: Sequence[Task] = (), about: Mapping[str, Any] | None = None
+) -> Sample:
     """A task as Inspect's sample: its prompt, and what is known of it but its reference and truth."""
     chat = [_chat_message(message, task.id) for message in prompt(task, strategy, shots)]
-    about = {
+    known = {
         TASK_ID: task.id,
         "persona": task.persona,
         "scenario": task.scenario,
@@ -138,7 +144,7 @@ def sample(task: Task, strategy: Strategy, shots: Sequence[Task] = ()) -> Sample
         "coverage": task.coverage,
         "difficulty": task.difficulty,
     }
-    return Sample(id=task.id, input=chat, metadata=about)
+    return Sample(id=task.id, input=chat, metadata={**known, **(about or {})})
 
 
 def _chat_message(message: Message, task_id: str) -> ChatMessage:
