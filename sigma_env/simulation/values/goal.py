@@ -7,10 +7,13 @@ from typing import Literal, NamedTuple
 
 from sigma_env.sigma.rule import Cidr, Compare, Exists, Glob, Null, Regex, Text, TextOp, Wildcard
 from sigma_env.simulation.values.filler import between, character
+from sigma_env.simulation.values.jointly import Words, write_jointly
 from sigma_env.simulation.values.literal import Need, cut_like
 from sigma_env.simulation.values.regex_text import write_text
 
 Place = Literal["whole", "head", "tail", "inner"]
+_APART = 0.5
+"""How often the texts of several patterns are put side by side without looking for one that satisfies them together."""
 _PLACES: dict[TextOp, Place] = {"equals": "whole", "startswith": "head", "endswith": "tail", "contains": "inner"}
 
 
@@ -53,6 +56,8 @@ def _fixed_goal(require: tuple[Need, ...]) -> Goal | None:
 
 def _goal(require: Sequence[Need], rng: random.Random | None) -> Goal | None:
     """The same; without `rng` only for patterns that leave nothing open."""
+    if rng is not None and (joint := _jointly(require, rng)) is not None:
+        return Goal(joint, "", "", ())
     found: dict[Place, list[str]] = {"whole": [], "head": [], "tail": [], "inner": []}
     networks: list[str] = []
     bounds: list[Compare] = []
@@ -72,6 +77,21 @@ def _goal(require: Sequence[Need], rng: random.Random | None) -> Goal | None:
     head, tail = max(found["head"], key=len, default=""), max(found["tail"], key=len, default="")
     whole = found["whole"][-1] if found["whole"] else None
     return Goal(whole, head, tail, _needed(found["inner"], head, tail), tuple(networks), tuple(bounds))
+
+
+def _jointly(require: Sequence[Need], rng: random.Random) -> str | None:
+    """A text of a pattern that leaves something open which has what the others ask for in it, now and then."""
+    opened = [need for need in require if isinstance(need.pattern, Glob | Regex)]
+    if len(require) < 2 or rng.random() < _APART:
+        return None
+    places: dict[Place, list[str]] = {"whole": [], "head": [], "tail": [], "inner": []}
+    for need in require:
+        if isinstance(need.pattern, Text):
+            places[_PLACES[need.pattern.op]].append(need.written)
+    if places["whole"]:
+        return places["whole"][0]
+    head, tail = max(places["head"], key=len, default=""), max(places["tail"], key=len, default="")
+    return write_jointly(rng.choice(opened), Words(head, tail, _needed(places["inner"], head, tail)), rng)
 
 
 def _piece(need: Need, rng: random.Random | None) -> tuple[Place, str] | None:

@@ -1,6 +1,7 @@
 """Texts that RE2 expressions match."""
 
 import random
+import re
 import string
 from functools import lru_cache
 from typing import NamedTuple
@@ -24,6 +25,8 @@ _MORE = 3
 """Repeats are at most this many more than they must be."""
 _LONGEST = 6_000
 _DIGIT = Chars(frozenset(string.digits))
+_ADDRESS = re.compile(r"(?<![\d.])\d{1,3}(?:\.\d{1,3}){3}(?![\d.])")
+_OCTETS = {1: (1, 9), 2: (10, 99), 3: (100, 250)}
 _PREFERRED = (string.ascii_lowercase, string.digits, string.ascii_uppercase)
 
 
@@ -48,7 +51,7 @@ def write_text(pattern: Regex, rng: random.Random) -> Written | None:
     boundaries at its ends.
     """
     try:
-        tree = _tree(pattern.pattern, pattern.flags)
+        tree = tree_of(pattern.pattern, pattern.flags)
     except UnreadRegex:
         return None
     program = compile_regex(pattern.pattern, pattern.flags)
@@ -58,14 +61,28 @@ def write_text(pattern: Regex, rng: random.Random) -> Written | None:
         found = writer.result()
         if found is None:
             continue
+        found = found._replace(text=_with_addresses(found.text, rng))
         for text in (found.text, f"{found.text}a", f"a{found.text}"):  # `\\B` at an end wants a letter behind it
             if program.search(text) is not None:
                 return found._replace(text=text)
     return None
 
 
+def _with_addresses(text: str, rng: random.Random) -> str:
+    """The text with what is written like an IPv4 address made one, of as many digits."""
+
+    def octet(digits: re.Match[str]) -> str:
+        text = digits[0]
+        if int(text) < 256 and (text[0] != "0" or text == "0"):
+            return text
+        return str(rng.randint(*_OCTETS[len(text)]))
+
+    return _ADDRESS.sub(lambda found: re.sub(r"\d+", octet, found[0]), text)
+
+
 @lru_cache(maxsize=512)
-def _tree(expression: str, flags: str) -> Tree:
+def tree_of(expression: str, flags: str) -> Tree:
+    """`parse`, kept for the next time."""
     return parse(expression, flags)
 
 
@@ -77,6 +94,9 @@ class _Writer:
         self._out: list[str] = []
         self._begin: int | None = None
         self._end: int | None = None
+        self._filler: set[int] = set()
+        """Where characters stand that the expression says nothing of."""
+        self._word_ends = False
 
     def result(self) -> Written | None:
         text = "".join(self._out)
@@ -88,8 +108,11 @@ class _Writer:
     def write(self, tree: Tree) -> None:
         match tree:
             case Word(char, folded):
+                self._word_ends = False
                 self._out.append(char if not folded or self._rng.random() < 0.8 else char.swapcase())
             case Chars(among, named):
+                if not named:
+                    self._filler.add(len(self._out))
                 self._out.append(self._pick(among, named=named))
             case Sequence(parts):
                 for at, part in enumerate(parts):
@@ -117,6 +140,9 @@ class _Writer:
             self.write(tree.body)
 
     def _pick(self, among: frozenset[str], *, named: bool) -> str:
+        if self._word_ends and not named and " " in among:
+            self._word_ends = False
+            return " "
         if " " in among and named and among <= frozenset(" \t\r\n\f\v"):
             return " "
         if not named or len(among) > 20:
@@ -132,8 +158,17 @@ class _Writer:
             self._begin = at if self._begin is None else self._begin
         elif kind == "end":
             self._end = at if self._end is None else self._end
+        elif kind == "boundary" and at:
+            if at - 1 in self._filler:
+                self._out[-1] = " "
+            else:
+                self._word_ends = _is_word(self._out[-1])
         elif kind in ("line_begin", "line_end") and self._out and self._out[-1] != "\n":
             self._out.append("\n")
+
+
+def _is_word(char: str) -> bool:
+    return char.isascii() and (char.isalnum() or char == "_")
 
 
 @lru_cache(maxsize=512)

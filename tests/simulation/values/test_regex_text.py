@@ -1,5 +1,6 @@
 """Texts of RE2 expressions."""
 
+import ipaddress
 import random
 
 import pytest
@@ -89,3 +90,16 @@ def test_any_expression_of_known_parts_gets_a_text(expression: str, flags: str, 
     written = write_text(Regex(expression, flags), random.Random(seed))
     assert written is not None
     assert compile_regex(expression, flags).search(written.text) is not None
+
+
+@pytest.mark.parametrize("expression", [r"\bi(fm)?\b.*\bcr(eate)?\b", r"\bnet1?\b.+\buser\b", r"\bsc\b\s+\bstop\b"])
+def test_words_between_boundaries_do_not_run_together(expression: str) -> None:
+    for seed in range(20):
+        assert write_text(Regex(expression, ""), random.Random(seed)) is not None
+
+
+def test_what_is_written_like_an_address_is_one() -> None:
+    for seed in range(60):
+        written = write_text(Regex(r"192\.168\.\d{3}\.\d{2}|10\.\d{1,3}\.\d{1,3}\.\d{1,3}", ""), random.Random(seed))
+        assert written is not None
+        ipaddress.IPv4Address(written.text)
