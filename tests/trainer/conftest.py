@@ -1,0 +1,26 @@
+"""The trainer's tests run in its own environment, on the CPU platform: make test-train."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    # verl reads it when it is first imported.
+    os.environ["VERL_PLATFORM"] = "cpu"
+    # Warnings of other projects' code are theirs; ours stay errors.
+    for module in (
+        "verl",
+        "ray",
+        "vllm",
+        "torch",
+        "transformers",
+        "tensordict",
+        "hydra",
+        "omegaconf",
+        "transfer_queue",
+    ):
+        config.addinivalue_line("filterwarnings", rf"default:::{module}(\..*)?")
+    config.addinivalue_line("filterwarnings", "default::DeprecationWarning:(?!trainer|sigma_env|tests)")

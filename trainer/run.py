@@ -1,0 +1,91 @@
+"""One run of training: its folder, its data and model, and verl in Ray."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+from sigma_env.engines.choose import make_engine
+from sigma_env.tasks.dataset import load_dataset
+from sigma_env.tasks.messages import messages, prompt_text
+from sigma_env.tasks.task import Task
+from trainer.data import write_parquet
+from trainer.errors import ConfigError
+
+CONFIG: Final = "config.yaml"
+"""The resolved configuration, in a run's folder."""
+
+
+def train(config: Any) -> None:
+    """Prepares the folder of a run, and trains.
+
+    Args:
+        config: see `trainer.config.compose`; its environment is set already.
+
+    Raises:
+        ConfigError: the dataset has no task in a split that is trained or validated on.
+    """
+    prepare(config)
+    from verl.trainer.main_ppo import TaskRunnerV1, run_ppo
+
+    with _ray(config):
+        run_ppo(config, task_runner_class=TaskRunnerV1)
+
+
+def prepare(config: Any) -> None:
+    """Makes what a run needs in its folder: the resolved configuration, verl's parquet files, and a model if asked."""
+    from omegaconf import OmegaConf
+
+    settings = config.sigmaforge
+    folder = Path(settings.run_dir)
+    folder.mkdir(parents=True, exist_ok=True)
+    train_tasks = _playable(settings, settings.train_split)
+    write_parquet(train_tasks, settings.dataset, Path(config.data.train_files))
+    write_parquet(_playable(settings, settings.validation_split), settings.dataset, Path(config.data.val_files))
+    if settings.made_model is not None:
+        make_model(config, train_tasks)
+    (folder / CONFIG).write_text(OmegaConf.to_yaml(config), encoding="utf-8")
+
+
+def make_model(config: Any, tasks: tuple[Task, ...]) -> None:
+    """Makes the model that `sigmaforge.made_model` describes, unless the folder holds one.
+
+    The tokenizer is fitted to prompts and references of training tasks only.
+    """
+    from trainer.tiny_model import Size, make
+
+    folder = Path(config.actor_rollout_ref.model.path)
+    if not (folder / "config.json").exists():
+        texts = [text for task in tasks for text in (prompt_text(messages(task)), task.reference)]
+        make(folder, texts, Size(**config.sigmaforge.made_model), config.sigmaforge.seed)
+
+
+def _playable(settings: Any, split: str) -> tuple[Task, ...]:
+    dataset = load_dataset(settings.dataset)
+    tasks = dataset.playable(make_engine(settings.engine, settings.semantics), split)  # type: ignore[arg-type]
+    if not tasks:
+        raise ConfigError(f"dataset {settings.dataset!r} has no task in split {split!r}; name another split or dataset")
+    return tasks
+
+
+@contextmanager
+def _ray(config: Any) -> Iterator[None]:
+    """Ends Ray, and deletes its files, when the run ends; those of a cluster that was there before stay.
+
+    Its folder is short because paths of sockets are limited to 107 bytes.
+    """
+    import ray
+
+    folder = None
+    if config.ray_kwargs.ray_init.get("address") is None:
+        folder = tempfile.mkdtemp(prefix="sf", dir="/tmp")  # tempfile's own default may be long
+        os.environ["RAY_TMPDIR"] = folder
+    try:
+        yield
+    finally:
+        ray.shutdown()
+        if folder is not None:
+            shutil.rmtree(folder, ignore_errors=True)
