@@ -1,17 +1,14 @@
 """Requests made of a rule's own title and description, and how much of a rule a request discloses."""
 
 import re
-from functools import lru_cache
-from itertools import chain
 from typing import Final
 
 from sigma_env.sigma.rule import Meta, Regex, Rule, Value
 from sigma_env.sigma.text import parse_text
 from sigma_env.sigma.tree import field_tests
 from sigma_env.simulation.plan import MAX_REQUEST
-from sigma_env.simulation.requests import prose, words
+from sigma_env.simulation.requests.grammar import grammar_words
 from sigma_env.simulation.requests.topic import cleaned
-from sigma_env.simulation.requests.voices import fixed_words
 from sigma_env.tasks.split import word_pairs
 
 _EXCERPT: Final = re.compile(r"^ {4}\w+: .*$", re.MULTILINE)
@@ -50,25 +47,8 @@ def telling_pairs(request: str) -> frozenset[str]:
     sentences, names of logs and fields, comparisons. Without that, short requests of one persona would all be near to
     each other.
     """
-    stock = _stock_words()
+    stock = grammar_words()
     return frozenset(pair for pair in word_pairs(_EXCERPT.sub("", request)) if not stock.issuperset(pair.split()))
-
-
-@lru_cache(maxsize=1)
-def _stock_words() -> frozenset[str]:
-    """Every word of the grammar of simulated requests, in lower case."""
-    said = [
-        fixed_words(),
-        *chain.from_iterable(words.OPERATIONS.values()),
-        *words.NUMBER,
-        *words.NOUNS.values(),
-        *words.FLAGS.values(),
-        *words.ENCODINGS.values(),
-        *(words.ANY_FIELD, words.RECORDS, words.ESCAPED, words.KEYWORDS_ALL, words.ENCODED),
-        *(*prose.ALL, *prose.ANY, prose.NOT_ALL, prose.NONE, prose.NOT, prose.EVERY),
-        "either or and both any all one of these it they them not the field pattern patterns networks expressions",
-    ]
-    return frozenset(re.findall(r"\w+", "\n".join(said).lower()))
 
 
 def _says(value: Value) -> bool:

@@ -40,6 +40,9 @@ HASH_NAMES: Final = frozenset(("md5", "sha1", "sha256", "imphash"))
 EXTENSIONS: Final = _table("extensions")
 """Extensions of files and top-level domains, after a dot."""
 
+VARIABLES: Final = _table("variables")
+"""Of the environment, between percent signs."""
+
 _KEPT_KINDS: Final = frozenset(
     (
         FieldKind.ENUM, FieldKind.USER, FieldKind.ACCOUNT, FieldKind.SID, FieldKind.LOGON_ID, FieldKind.PID,
@@ -61,6 +64,9 @@ WORDS_OF: Final[Mapping[FieldKind, frozenset[str]]] = {
 }
 """What keeps its name anywhere in a field of a kind."""
 
+STRUCTURE: Final = EXTENSIONS.union(VARIABLES, *WORDS_OF.values())
+"""Everything that keeps its name in some place."""
+
 
 @lru_cache(maxsize=4096)
 def renamed_kind(logsource: LogSource, field: str | None) -> FieldKind | None:
@@ -75,6 +81,8 @@ def renamed_kind(logsource: LogSource, field: str | None) -> FieldKind | None:
         return None
     found = [resolve(schema, field, logsource.category) for schema in catalogue().selectable(logsource)]
     specs = [spec for spec in found if isinstance(spec, FieldSpec)]
-    if any(isinstance(spec, str) for spec in found) or any(spec.kind in _KEPT_KINDS for spec in specs):
+    if any(isinstance(spec, str) for spec in found) or any(spec.kind is FieldKind.ENUM for spec in specs):
         return None
-    return specs[0].kind if specs else FieldKind.TEXT
+    kinds = [spec.kind for spec in specs]
+    # Events of one log can give a name to different things: `ServiceName` is an account in a Kerberos ticket.
+    return next((kind for kind in kinds if kind not in _KEPT_KINDS), None) if kinds else FieldKind.TEXT

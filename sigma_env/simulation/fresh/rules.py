@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Mapping
-from functools import lru_cache
 from hashlib import blake2b
 from itertools import pairwise
 from pathlib import Path
@@ -12,10 +11,10 @@ from uuid import UUID
 from sigma_env.sigma.files import LoadedRule, parse_rule_text
 from sigma_env.sigma.rewrite import to_yaml
 from sigma_env.sigma.rule import LogSource, Rule
-from sigma_env.simulation.fresh.kept import renamed_kind
+from sigma_env.simulation.fresh.kept import STRUCTURE, renamed_kind
 from sigma_env.simulation.fresh.renamer import Renamer
 from sigma_env.simulation.fresh.texts import renamed_expression, renamed_text
-from sigma_env.simulation.requests.voices import fixed_words
+from sigma_env.simulation.requests.grammar import grammar_text, grammar_words
 from sigma_env.simulation.schema import FieldKind
 
 DISTINCTIVE: Final = 6
@@ -123,7 +122,7 @@ def _prose(text: str, renamed: Mapping[str, str]) -> str:
     def new(found: re.Match[str]) -> str:
         old = found[0]
         made = renamed.get(old.lower())
-        if made is None or old.lower() in common_words():
+        if made is None or old.lower() in grammar_words():
             return old
         return made if old.islower() else made.upper() if old.isupper() else made[0].upper() + made[1:]
 
@@ -135,7 +134,7 @@ def _still_names(text: str, renamed: Mapping[str, str]) -> bool:
     """Whether a text has an old name, or a word or two neighbouring ones that are part of one (`Process Hacker`)."""
     words = [word.lower() for word in _NAME.findall(text)]
     telling = [word for word in words if is_distinctive(word)]
-    telling += ["".join(two) for two in pairwise(words) if not common_words().issuperset(two)]
+    telling += ["".join(two) for two in pairwise(words) if not grammar_words().issuperset(two)]
     squashed = "".join(words)
     old = [name for name in renamed if is_distinctive(name)]
     return any(name in squashed for name in old) or any(
@@ -144,11 +143,8 @@ def _still_names(text: str, renamed: Mapping[str, str]) -> bool:
 
 
 def is_distinctive(name: str) -> bool:
-    """Whether an old name, in lower case, tells which rule it is from: it is long, and no ordinary word."""
-    return len(name) >= DISTINCTIVE and name not in common_words()
+    """Whether an old name, in lower case, tells which rule it is from.
 
-
-@lru_cache(maxsize=1)
-def common_words() -> frozenset[str]:
-    """Words that requests say of any rule, in lower case: a rule that has one among its values is not known by it."""
-    return frozenset(_NAME.findall(fixed_words()))
+    It does if it is long, no ordinary word, and not kept in other places as part of Windows' own structure.
+    """
+    return len(name) >= DISTINCTIVE and name not in grammar_text() and name not in STRUCTURE

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from sigma_env.simulation.fresh.kept import EXTENSIONS, KEY_WORDS, PATH_WORDS, WORDS_OF
+from sigma_env.simulation.fresh.kept import EXTENSIONS, KEY_WORDS, PATH_WORDS, VARIABLES, WORDS_OF
 from sigma_env.simulation.fresh.renamer import Renamer
 from sigma_env.simulation.schema import FieldKind
 
@@ -70,7 +70,7 @@ def _stays(found: re.Match[str], kind: FieldKind, before: str, after: str) -> bo
         return True
     if before == "." and name in EXTENSIONS:
         return True
-    if before == "%" and after == "%":  # a variable of the environment
+    if before == after == "%" and name in VARIABLES:
         return True
     if name in WORDS_OF.get(kind, ()):
         return True
@@ -91,12 +91,16 @@ def renamed_expression(expression: str, kind: FieldKind, renamer: Renamer, renam
 def _plain_runs(expression: str) -> Iterator[tuple[int, int]]:
     """Where letters and digits stand for themselves: begins and ends of their runs."""
     for found in _PLAIN.finditer(expression):
-        if found.lastgroup == "plain":
-            # A character that is repeated is no part of the name.
-            is_repeated = expression[found.end() : found.end() + 1] in ("?", "*", "+", "{")
-            yield found.start(), found.end() - is_repeated
+        begin, end = found.span()
+        if found.lastgroup != "plain" or _BOTH_CASES.fullmatch(expression[max(0, begin - 4) : begin]):
+            continue
+        if _BOTH_CASES.fullmatch(expression[end : end + 4]):
+            continue  # a name of which only a part is plain: `[Pp]rogram[Dd]ata`
+        # A character that is repeated is no part of the name.
+        yield begin, end - (expression[end : end + 1] in ("?", "*", "+", "{"))
 
 
+_BOTH_CASES: Final = re.compile(r"\[([A-Z][a-z]|[a-z][A-Z])\]")
 _PLAIN: Final = re.compile(
     r"\\[pP]\{[^}]*\}|\\x[0-9A-Fa-f]{2}|\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|\{\d*,?\d*\}|\(\?[a-zA-Z]*[:)]?|\(\?P<\w+>"
     r"|(?P<plain>[A-Za-z0-9]+)"

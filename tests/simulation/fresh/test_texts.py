@@ -21,6 +21,7 @@ def fresh(text: str, kind: FieldKind = FieldKind.COMMAND_LINE) -> str:
          r"C:\\Program Files \(x86\)\\[A-Z]\w\w [A-Z]\w\w\\\*\.exe"),
         (FieldKind.COMMAND_LINE, " -EncodedCommand ", r" -[A-Z][a-z]{6}[A-Z][a-z]{6} "),
         (FieldKind.COMMAND_LINE, r"copy %TEMP%\x.ps1 /y", r"[a-z]{4} %TEMP%\\x\.ps1 /y"),
+        (FieldKind.COMMAND_LINE, "like '%sophos%'", r"[a-z]{4} '%[a-z]{6}%'"),
         (FieldKind.COMMAND_LINE, "http://pastebin.com/raw", r"http://[a-z]{8}\.com/[a-z]{3}"),
         (FieldKind.REGISTRY_KEY, r"HKLM\SOFTWARE\Microsoft\Windows\CurrentVersion\Run\Foo",
          r"HKLM\\SOFTWARE\\Microsoft\\Windows\\CurrentVersion\\[A-Z][a-z]{2}\\[A-Z][a-z]{2}"),
@@ -58,10 +59,11 @@ class TestExpressions:
             (r"\\foobar\.exe$", r"\\\\[a-z]{6}\\\.exe\$"),
             (r"\w+\d{2,4}[a-zA-Z]+\s\x41", r"\\w\+\\d\{2,4\}\[a-zA-Z\]\+\\s\\x41"),
             (r"(?i)invoke.?mimi", r"\(\?i\)[a-z]{6}\.\?[a-z]{4}"),
+            (r"[Pp]rogram[Dd]ata\\abcde", r"\[Pp\]rogram\[Dd\]ata\\\\[a-z]{5}"),
             (r"(?:abc|defs?)", r"\(\?:[a-z]{3}\|[a-z]{3}s\?\)"),
         ],
     )
     def test_only_plain_text_changes(self, expression: str, form: str) -> None:
         new = renamed_expression(expression, FieldKind.COMMAND_LINE, Renamer([expression], 0), {})
-        re.compile(new)
+        assert new != expression or "\\w" in new
         assert re.fullmatch(form, new), new
