@@ -2,11 +2,13 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from benchmarks.failures import FAILURES
 from benchmarks.results import Job, Result, Row
 from benchmarks.statistics import Estimate, agreement, mean_of, quantile
+
+FRESH_SUFFIX: Final = "#fresh"
 
 
 class Numbers(NamedTuple):
@@ -216,29 +218,32 @@ class Gap(NamedTuple):
         model: its name.
         strategy: of the prompt.
         reward: on the original minus on the fresh tasks.
+        iou: the same of the IoU alone.
     """
 
     model: str
     strategy: str
     reward: Estimate
+    iou: Estimate
 
 
 def gap(original: Result, fresh: Result) -> Gap | None:
     """The gap of one model between two datasets, rule by rule; None where they have no rule in common."""
     ours, theirs = _by_rule(original.rows), _by_rule(fresh.rows)
-    found = mean_of((rule, ours[rule][0], ours[rule][1] - theirs[rule][1]) for rule in sorted(set(ours) & set(theirs)))
-    return None if found is None else Gap(original.job.model, original.job.strategy, found)
+    common = sorted(set(ours) & set(theirs))
+    reward, iou = (
+        mean_of((rule, ours[rule].cluster, ours[rule].means[part] - theirs[rule].means[part]) for rule in common)
+        for part in (0, 1)
+    )
+    if reward is None or iou is None:
+        return None
+    return Gap(original.job.model, original.job.strategy, reward, iou)
 
 
-def _by_rule(rows: Sequence[Row]) -> dict[str, tuple[str, float]]:
-    found: defaultdict[str, list[Row]] = defaultdict(list)
-    for row in rows:
-        if row.reward is not None:
-            found[row.source].append(row)
-    return {
-        rule: (of_rule[0].cluster, sum(row.reward or 0.0 for row in of_rule) / len(of_rule))
-        for rule, of_rule in found.items()
-    }
+def _by_rule(rows: Sequence[Row]) -> dict[str, _Means]:
+    """Means by rule: fresh tasks name the rule that they were made of before a `#`."""
+    renamed = [row._replace(task=row.source.removesuffix(FRESH_SUFFIX)) for row in rows]
+    return _by_task(renamed)
 
 
 def exam_of(job: Job) -> tuple[str, str]:
