@@ -8,7 +8,7 @@ from typing import Final
 from sigma_env.engines.evaluator import value_holds
 from sigma_env.events.store import EventStore
 from sigma_env.scoring.folding import FIXED_FIELDS
-from sigma_env.sigma.rule import Exists, FieldRef, Null, Rule, Text, Value
+from sigma_env.sigma.rule import Exists, FieldRef, Null, Pattern, Regex, Rule, Text, Value
 from sigma_env.sigma.taxonomy import SYSMON, event_types
 from sigma_env.simulation.cases.fold import Fold
 from sigma_env.simulation.cases.frame import DATA, Frame
@@ -16,6 +16,8 @@ from sigma_env.simulation.schema import FieldKind, FieldSpec
 from sigma_env.simulation.schemas import cannot_hold, catalogue, rendered
 from sigma_env.simulation.schemas.plausible import PSEUDO_PROCESSES
 
+_WORD: Final = re.compile("[A-Za-z=]*")
+_GROUP: Final = re.compile(r"\([^()]*\)")
 _LETTER: Final = re.compile("[g-wy]")
 _PSEUDO: Final = frozenset(name.lower() for name in PSEUDO_PROCESSES)
 _OPEN: Final = (Null, Exists, FieldRef)
@@ -41,8 +43,8 @@ class Kind:
         if field is not None or not self._is_unnamed or self._frame is None:
             return field
         fixed = self._frame.fixed.values()
-        # Bytes, numbers and times cannot hold it either.
-        is_text = all(isinstance(p, Text) and _LETTER.search(p.text) for p in value.alternatives)
+        # Bytes, numbers and times cannot hold it either, and computers are named by their company, not by rules.
+        is_text = all(_LETTER.search(_required(p)) for p in value.alternatives)
         return DATA if is_text and not any(value_holds(p, text) for p in value.alternatives for text in fixed) else None
 
     def truth(self, field: str | None, value: Value) -> bool | None:
@@ -88,6 +90,16 @@ class Kind:
         """Whether a field holds one text at most."""
         spec = None if self._frame is None or field is None else self._frame.slot(field)
         return spec is not None and spec.name is not None
+
+
+def _required(pattern: Pattern) -> str:
+    """A text that is surely in what a pattern accepts; "" if none is known."""
+    if isinstance(pattern, Text):
+        return pattern.text
+    if not isinstance(pattern, Regex) or "|" in _GROUP.sub("", pattern.pattern):
+        return ""
+    # What an expression begins with, but for the last letter: it may be one that is repeated, or not there at all.
+    return _WORD.match(pattern.pattern)[0][:-1].lower()  # type: ignore[index]
 
 
 @lru_cache(maxsize=4_096)

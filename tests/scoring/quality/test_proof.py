@@ -170,6 +170,22 @@ def test_a_text_that_its_field_cannot_hold_may_go() -> None:
     assert not same(system, rule("s", s={"User": "x"}), on_schemas=True)
 
 
+def test_keywords_look_into_the_unnamed_data_where_nothing_else_could_hold_them() -> None:
+    classic = {"product": "windows", "category": "ps_classic_start"}
+
+    def both(line: str, value: str) -> bool:
+        named = rule("s", classic, s={f"Data|{line}": value})
+        [test] = field_tests(named.condition)
+        keywords = named._replace(condition=test._replace(field=None))
+        return same(keywords, named, on_schemas=True)
+
+    assert both("contains", "HostApplication=powershell")
+    assert both("re", "HostApplication=C:.(Users|Temp)")
+    assert not both("contains", "powershell")  # which is in the channel's name
+    assert not both("contains", "2026")  # which could be in the time
+    assert not both("re", "Host|2026")
+
+
 def test_registry_events_that_the_category_does_not_mean_are_left_aside() -> None:
     added = {"category": "registry_add"}
     asked = rule("s", added, s={"EventType": ["CreateKey", "CreateValue"], "TargetObject|contains": "x"})
