@@ -66,12 +66,16 @@ def _stays(found: re.Match[str], kind: FieldKind, before: str, after: str) -> bo
     text, name = found.string, found[0].lower()
     before = text[found.start() - 1] if found.start() else before
     after = text[found.end() : found.end() + 1] or after
-    if name.isdigit() or len(name) < (_SHORTEST_IN_PATHS if kind in _PATH_KINDS else _SHORTEST):
+    is_file = after == "."  # `control` names a part of the registry, `control.exe` a program
+    shortest = _SHORTEST_IN_PATHS if is_file or kind in _PATH_KINDS else _SHORTEST
+    if name.isdigit() or len(name) < shortest:
         return True
     if before == "." and name in EXTENSIONS:
         return True
     if before == after == "%" and name in VARIABLES:
         return True
+    if is_file and kind is not FieldKind.VERSION_INFO:
+        return False
     if name in WORDS_OF.get(kind, ()):
         return True
     return "\\" in (before, after) and name in _BESIDE_BACKSLASH and kind is not FieldKind.PIPE
