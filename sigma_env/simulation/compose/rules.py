@@ -4,7 +4,7 @@ import random
 from collections.abc import Iterator
 from hashlib import blake2b
 from itertools import count as counting
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from sigma_env.errors import OptionError
 from sigma_env.sigma.limits import ANSWER_LIMITS
@@ -16,8 +16,11 @@ from sigma_env.simulation.compose.structure import STEPS, build_rule
 from sigma_env.simulation.compose.vocabulary import Half, vocabulary
 
 RULES_PER_FAMILY: Final = 4
+"""Training rules that share their names."""
 HELD_OUT_FAMILIES: Final = 120
+"""Families of held-out rules, by default."""
 HELD_OUT_PER_FAMILY: Final = 3
+"""Held-out rules that share their names."""
 
 # The share of easy rules; 1 would make all difficulties equally frequent.
 _EASY_MORE_OFTEN: Final = 1.4
@@ -39,11 +42,6 @@ class Composed(NamedTuple):
     family: str
     half: Half
     difficulty: float
-
-    @property
-    def document(self) -> dict[str, Any]:
-        """Logsource and detection as loaded."""
-        return dict(self.rule.document)
 
 
 def compose(

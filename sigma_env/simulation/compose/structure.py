@@ -200,7 +200,7 @@ class _Builder:
         return lines
 
     def _take(self, kinds: frozenset[str] | None = None) -> Field:
-        """A field that no line has yet; where all have one, of a kind that can be asked for again."""
+        """Takes a field that no line has yet, of one of some kinds."""
         free = [field for field in self._free if kinds is None or field.kind in kinds]
         [field] = self._rng.choices(free, [field.weight for field in free])
         self._free.remove(field)

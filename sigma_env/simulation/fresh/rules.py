@@ -61,18 +61,15 @@ def freshened(document: Mapping[str, Any], rule: Rule, renamer: Renamer, path: P
     }
     title = _prose(str(document.get("title") or ""), renamed)
     description = _prose(str(document.get("description") or ""), renamed)
-    new_id = _id(f"{rule.meta.id}|{fresh_detection}")
     fresh: dict[str, Any] = {
-        "title": title or "Untitled",
-        "id": new_id,
+        **({"title": title} if title else {}),
+        "id": _id(f"{rule.meta.id}|{fresh_detection}"),
         **({"related": [{"id": rule.meta.id, "type": "derived"}]} if rule.meta.id else {}),
         **({"description": description} if description else {}),
         **{key: document[key] for key in _META if key in document},
         "logsource": dict(document["logsource"]),
         "detection": fresh_detection,
     }
-    if not title:
-        del fresh["title"]
     text = to_yaml(fresh)
     [loaded] = parse_rule_text(text, path)
     return Fresh(text, loaded, renamed)
