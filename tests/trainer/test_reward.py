@@ -32,8 +32,10 @@ ANSWERS = {
 
 @pytest.fixture(scope="module")
 def manager() -> SigmaRewardManager:
-    asyncio.set_event_loop(asyncio.new_event_loop())  # verl asks for the loop of its worker's thread
-    return SigmaRewardManager(composed("tiny"), TOKENIZER, None)
+    async def made() -> SigmaRewardManager:
+        return SigmaRewardManager(composed("tiny"), TOKENIZER, None)
+
+    return asyncio.run(made())  # verl asks for the running loop
 
 
 def rollout(text: str, task_id: str = TASK.id) -> DataProto:
