@@ -42,6 +42,8 @@ class FieldKind(StrEnum):
     VERSION_INFO = "version_info"  # Description, Company, Product, OriginalFileName, FileVersion
     SCRIPT = "script"  # program text
     URL = "url"
+    WQL = "wql"  # a query to WMI
+    SHARE = "share"  # \\\\server\\share, the server often as *
     SERVICE_NAME = "service_name"
     TASK_NAME = "task_name"
     ENUM = "enum"  # one of `choices`

@@ -44,10 +44,30 @@ _ROOT: Final = re.compile(
 # A colon begins the name of a stream; what ends like a program is a file and has nothing below it.
 _PATH_TAIL: Final = re.compile(r"""(?:[^<>"|*?/:\x00-\x1f]|:(?!\\))*""")
 _BELOW_A_FILE: Final = re.compile(r"\.(?:exe|dll|sys|scr|ocx|cpl|ps1|psm1|bat|vbs|docx?|xlsx?|pdf)\\", re.IGNORECASE)
+# Sysmon's and Security's fields about what runs; `ImageLoaded` and `FileNameBuffer` name libraries too.
+_PROGRAMS: Final = frozenset(
+    ("Image", "ParentImage", "SourceImage", "TargetImage", "NewProcessName", "ParentProcessName", "ProcessName")
+)
+_NO_PROGRAM: Final = re.compile(r"\.(?:dll|sys|ocx|cpl|drv)$", re.IGNORECASE)
 _KEY: Final = re.compile(r"(HKLM|HKU|HKCR|HKCU|HKEY_[A-Z_]+|\\REGISTRY\\(MACHINE|USER|A|WC)|\(?Unknown\)?)(\\|$)", re.I)
 _HASHES: Final = re.compile(r"(MD5=[0-9A-F]{32}|SHA1=[0-9A-F]{40}|SHA256=[0-9A-F]{64}|IMPHASH=[0-9A-F]{32})")
 _HOST: Final = re.compile(r"[^\s\\/<>\"|\x00-\x1f]*")
+_USER: Final = re.compile(r"[^\x00-\x1f/:*?\"<>|]{0,256}")
+NT_AUTHORITY: Final = frozenset(
+    """SYSTEM|LOCAL SERVICE|NETWORK SERVICE|ANONYMOUS LOGON|IUSR|LOCALSERVICE|NETWORKSERVICE|AUTHENTICATED USERS
+    |INTERACTIVE|NETWORK|SERVICE|BATCH|DIALUP|SELF|RESTRICTED|TERMINAL SERVER USER|REMOTE INTERACTIVE LOGON
+    |ENTERPRISE DOMAIN CONTROLLERS|WRITE RESTRICTED|LOCAL ACCOUNT|THIS ORGANIZATION""".replace("\n    ", "").split("|")
+)
+"""Accounts and groups of the domain NT AUTHORITY in upper case ([MS-DTYP] 2.4.2.4)."""
+# [MS-DTYP] 2.4.2.4: those of the NT authority with one number.
+_SIDS_OF_NT: Final = frozenset(
+    [str(number) for number in (*range(1, 5), *range(6, 16), *range(17, 21), 33, 113, 114, 1000)]
+)
 _ACCOUNT: Final = re.compile(r"[^\x00-\x1f]{0,256}")
+
+
+_WQL: Final = re.compile(r"""\s*"?(select|associators|references|start)\b""", re.IGNORECASE)
+_SHARE: Final = re.compile(r"""\\\\[^\\/:"<>|\x00-\x1f]+(?:\\[^\\/:*?"<>|\x00-\x1f]+)+\\?""")
 
 
 def cannot_hold(spec: FieldSpec, text: str) -> str | None:
@@ -141,6 +161,8 @@ def _refusal(spec: FieldSpec, text: str) -> str | None:
         return None
     check = _CHECKS.get(spec.kind)
     wanted = check(text) if check is not None else None
+    if wanted is None and spec.name in _PROGRAMS and _NO_PROGRAM.search(text):
+        wanted = "a program that runs"
     return None if wanted is None else f"{_called(spec)} holds {wanted}; {text[:60]!r} is none"
 
 
@@ -184,7 +206,8 @@ def _pipe(text: str) -> str | None:
 
 
 def _host_name(text: str) -> str | None:
-    return None if _HOST.fullmatch(text.removeprefix("\\\\")) else "a name of a computer"
+    name = text.removeprefix("\\").removeprefix("\\")  # a client of SMB writes one backslash before it
+    return None if _HOST.fullmatch(name) else "a name of a computer"
 
 
 def _ip(text: str) -> str | None:
@@ -200,7 +223,11 @@ def _port(text: str) -> str | None:
 
 
 def _user(text: str) -> str | None:
-    return None if _ACCOUNT.fullmatch(text) and text.count("\\") <= 1 else "an account, DOMAIN\\name"
+    domain, _, name = text.rpartition("\\")
+    if not _USER.fullmatch(text) or "\\" in domain:
+        return "an account, DOMAIN\\name"
+    known = domain.upper() != "NT AUTHORITY" or name.upper() in NT_AUTHORITY
+    return None if known else "an account; NT AUTHORITY has no such"
 
 
 def _account(text: str) -> str | None:
@@ -208,7 +235,12 @@ def _account(text: str) -> str | None:
 
 
 def _sid_text(text: str) -> str | None:
-    return None if _SID.fullmatch(text) else "a SID, S-1-…"
+    if not _SID.fullmatch(text):
+        return "a SID, S-1-…"
+    parts = text.split("-")
+    if parts[2] == "5" and len(parts) == 4 and parts[3] not in _SIDS_OF_NT:
+        return "a SID; S-1-5-… alone is one of few well-known ones"
+    return None
 
 
 def _guid_text(text: str) -> str | None:
@@ -243,6 +275,14 @@ def _task_name(text: str) -> str | None:
     )
 
 
+def _wql(text: str) -> str | None:
+    return None if _WQL.match(text) else "a query in WQL, SELECT …"
+
+
+def _share(text: str) -> str | None:
+    return None if _SHARE.fullmatch(text) else "a share, \\\\server\\name"
+
+
 def _url(text: str) -> str | None:
     return "a URL" if _CONTROL.search(text) or text != text.strip() else None
 
@@ -269,4 +309,6 @@ _CHECKS: Final[Mapping[FieldKind, Callable[[str], str | None]]] = {
     FieldKind.SERVICE_NAME: _line,
     FieldKind.TASK_NAME: _task_name,
     FieldKind.URL: _url,
+    FieldKind.WQL: _wql,
+    FieldKind.SHARE: _share,
 }

@@ -33,6 +33,7 @@ _SCRIPT_LINES = (
     "Write-Output $items.Count",
 )
 _BEGUN_ADDRESS = re.compile(r"://(\d{1,3}(?:\.\d{1,3}){0,2}\.?)$")
+_BEGUN_INSIDE = re.compile(r"(?<![\d.\w\\-])(\d{1,3}(?:\.\d{1,3}){1,2}\.)$")
 _VALUELESS = 0.6
 """How many switches that are followed by another get no value."""
 _BASE64_RUN = re.compile(r"[A-Za-z0-9+/]{10,}")
@@ -181,7 +182,7 @@ def right_of(text: str, rng: random.Random) -> str:
         return f"{rng.choice(HOSTS)}/{word(rng)}"
     if text[-5:].lower().endswith(("http", "https")):
         return f"://{rng.choice(HOSTS)}/{word(rng)}"
-    if begun := _BEGUN_ADDRESS.search(text):
+    if (begun := _BEGUN_ADDRESS.search(text)) or (begun := _BEGUN_INSIDE.search(text)):
         octets = 3 - begun[1].rstrip(".").count(".")
         return ("" if begun[1].endswith(".") else ".") + ".".join(str(rng.randint(1, 250)) for _ in range(octets))
     if end == "/":

@@ -26,9 +26,12 @@ _SYSTEM_USERS = (
     "Font Driver Host\\UMFD-0",
     "BUILTIN\\Administrators",
 )
+_SIDS = ("S-1-5-18", "S-1-5-19", "S-1-5-20", "S-1-5-7", "S-1-0-0", "S-1-5-32-544", "S-1-1-0")
+_SHARES = ("IPC$", "ADMIN$", "C$", "D$", "SYSVOL", "NETLOGON", "print$", "Projects", "Users")
 _ACCOUNTS = ("administrator", "svc_backup", "svc_sql", "helpdesk", "guest", "krbtgt", "SYSTEM", "ANONYMOUS LOGON")
 _DOMAIN_SID = "S-1-5-21-1085031214-1563985344-725345543"
 _LIMITS = {"uint8": 0xFF, "uint16": 0xFFFF, "uint32": 0xFFFFFFFF, "int32": 0x7FFFFFFF, "hex32": 0xFFFFFFFF}
+_BEGUN_ADDRESS = re.compile(r"\\{0,2}(\d{1,3}(?:\.\d{1,3}){0,3}\.?)")
 _DOMAINS = ("com", "net", "org", "io")
 
 
@@ -159,6 +162,44 @@ def build_user(goal: Goal, natural: str, rng: random.Random, attempt: int) -> st
     return natural if attempt == 0 else f"{domain}\\{user(rng)}"
 
 
+def build_sid(goal: Goal, natural: str, rng: random.Random, attempt: int) -> str:
+    """A SID: a well-known one, or one of a domain with what the pieces leave open."""
+    found = choose(goal, (natural, *_SIDS))
+    if found is not None and attempt % 3 != 2 and (attempt == 0 or found != natural):
+        return found
+    domain = natural.rpartition("-")[0] if natural.startswith("S-1-5-21-") else _DOMAIN_SID
+    text = goal.head or (domain if not goal.inner else "")
+    for piece in goal.inner:
+        text = piece if not text and piece[:2].upper() == "S-" else f"{text or domain}-{piece.strip('-')}"
+    if goal.tail:
+        return f"{text}{'' if goal.tail[0] == '-' or text.endswith('-') else '-'}{goal.tail}"
+    if text.rstrip("-").upper() == "S-1-5-21":
+        return f"{domain}-{rng.randint(1100, 2900)}"
+    return text + (f"{'' if text.endswith('-') else '-'}{rng.randint(1100, 2900)}" if attempt or not goal.head else "")
+
+
+def build_share(goal: Goal, natural: str, rng: random.Random, attempt: int) -> str:
+    r"""`\\\\server\\share`, the server `*` as in Security's events where nothing names one."""
+    found = choose(goal, tuple(f"\\\\*\\{share}" for share in _SHARES))
+    if found is not None and attempt % 2 == 0 and (goal.head or goal.tail or goal.inner):
+        return found
+    pieces = [piece for piece in (*goal.inner, goal.tail) if piece]
+    if not goal.head and not pieces:
+        return natural if attempt == 0 else f"\\\\*\\{rng.choice(_SHARES)}"
+    text = goal.head or "\\\\*"
+    for piece in pieces:
+        text = piece if piece.startswith("\\\\") else f"{text.rstrip(chr(92))}\\{piece.lstrip(chr(92))}"
+    if text.count("\\") > 2 and not text.endswith("\\"):
+        return text
+    return f"{text.rstrip(chr(92)) or chr(92) * 2 + '*'}\\{rng.choice(_SHARES)}"
+
+
+def build_bytes(goal: Goal, natural: str) -> str:
+    """Bytes as hexadecimal digits, of the natural length: an address as the socket has it."""
+    body = goal.head + "".join(goal.inner)
+    return body + natural[len(body) : len(natural) - len(goal.tail)] + goal.tail
+
+
 def _user_end(head: str, rng: random.Random) -> str:
     return user(rng) if head.endswith("\\") else "" if "\\" in head else f"\\{user(rng)}"
 
@@ -186,14 +227,16 @@ def build_name(goal: Goal, spec: FieldSpec, natural: str, rng: random.Random, at
         return _name_end(goal, text, kind, natural, rng, attempt)
     if not text:
         return natural if attempt == 0 else _fresh_name(kind, rng)
+    if kind is FieldKind.HOST_NAME and (begun := _BEGUN_ADDRESS.fullmatch(text)):
+        octets = begun[1].rstrip(".").split(".")
+        if len(octets) < 4:
+            return ".".join([text.rstrip("."), *(str(rng.randint(1, 250)) for _ in range(4 - len(octets)))])
     if kind is FieldKind.HOST_NAME and not goal.head:
         return _host_around(text, rng, attempt)
     if kind is FieldKind.TASK_NAME and not text.startswith("\\"):
         text = "\\" + text
     if text[-1] in "-_.\\{":
         return text + (guid(rng) + "}" if text[-1] == "{" else word(rng))
-    if kind is FieldKind.SID and goal.head:
-        return text + (f"-{rng.randint(1100, 2900)}" if attempt else "")
     return text if attempt % 2 == 0 else text + hex_digits(2, rng)
 
 
@@ -201,8 +244,6 @@ def _fresh_name(kind: FieldKind, rng: random.Random) -> str:
     match kind:
         case FieldKind.GUID:
             return f"{{{guid(rng)}}}"
-        case FieldKind.SID:
-            return f"{_DOMAIN_SID}-{rng.randint(1100, 2900)}"
         case FieldKind.ACCOUNT:
             return rng.choice((*_ACCOUNTS[:4], user(rng)))
         case FieldKind.HOST_NAME:
@@ -228,9 +269,6 @@ def _name_end(goal: Goal, text: str, kind: FieldKind, natural: str, rng: random.
         return text + tail
     if kind is FieldKind.TASK_NAME:
         return f"\\Microsoft\\Windows{tail}" if tail.startswith("\\") else f"\\{word(rng).capitalize()}{tail}"
-    if kind is FieldKind.SID and tail.startswith("-"):
-        domain = natural.rpartition("-")[0] if natural.startswith("S-1-5-21-") else _DOMAIN_SID
-        return domain + tail
     if tail[0].isalnum() and len(tail) > 2 and (attempt % 2 or rng.random() < 0.6):
         return tail
     stem = natural if natural not in ("", "-") and attempt == 0 else word(rng)

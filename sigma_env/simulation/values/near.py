@@ -19,6 +19,8 @@ from sigma_env.simulation.schemas.plausible import cannot_hold, rendered
 from sigma_env.simulation.values.goal import Goal
 from sigma_env.simulation.values.literal import Need, accepts, satisfies
 from sigma_env.simulation.values.near_words import broken, edits, hex_edits, number_edits, sibling_edits, swap_edits
+from sigma_env.simulation.values.neighbours import neighbours
+from sigma_env.simulation.values.shown import kind_shown
 from sigma_env.simulation.values.solver import build
 
 _CANDIDATES: Final = 60
@@ -27,38 +29,45 @@ _REPAIRS: Final = 4
 _REPAIR_CANDIDATES: Final = 8
 """How many other patterns are broken in a text, and how many ways are tried for each."""
 _PREFIXES: Final[dict[FieldKind, tuple[str, ...]]] = {
-    FieldKind.IMAGE: ("\\??\\", "\\\\?\\"),
-    FieldKind.FILE: ("\\??\\", "\\\\?\\"),
+    FieldKind.IMAGE: ("\\\\?\\",),
+    FieldKind.FILE: ("\\\\?\\",),
     FieldKind.DIRECTORY: ("\\\\?\\",),
     FieldKind.COMMAND_LINE: ("cmd /c ", "start ", "\"C:\\Windows\\System32\\cmd.exe\" /c "),
     FieldKind.SCRIPT: ("$null\r\n", "Set-StrictMode -Version 2\r\n", "& "),
     FieldKind.PIPE: ("\\local", "\\pipe"),
-    FieldKind.HOST_NAME: ("www.", "my-"),
+    FieldKind.HOST_NAME: ("www.", "cdn.", "api."),
     FieldKind.URL: ("view-source:", "https://proxy.corp.example/?u="),
-    FieldKind.USER: ("OLD",),
-    FieldKind.ACCOUNT: ("old_", "x"),
-    FieldKind.TASK_NAME: ("\\Archive",),
+    FieldKind.USER: (),
+    FieldKind.ACCOUNT: ("adm_", "ext_"),
+    FieldKind.SID: (),
+    FieldKind.SHARE: (),
+    FieldKind.IP: (),
+    FieldKind.VERSION_INFO: ("Microsoft ", "Windows ", "Legacy "),
+    FieldKind.TASK_NAME: ("\\Microsoft", "\\Custom"),
 }  # fmt: skip
 _SUFFIXES: Final[dict[FieldKind, tuple[str, ...]]] = {
-    FieldKind.IMAGE: (".old.exe", "_bak.exe", ".exe", ".tmp.exe"),
-    FieldKind.FILE: (".bak", ".tmp", ".old", "~"),
-    FieldKind.DIRECTORY: ("old\\", "backup\\"),
-    FieldKind.COMMAND_LINE: (" 2>nul", " report.txt", " -Verbose", "x"),
+    FieldKind.IMAGE: (".tmp", ".new", ".old", ".bin"),
+    FieldKind.FILE: (".bak", ".tmp", ".config", ".lnk", ":Zone.Identifier"),
+    FieldKind.DIRECTORY: ("Data\\", "Backup\\"),
+    FieldKind.COMMAND_LINE: (" 2>nul", " > report.txt", " -Verbose", " /quiet"),
     FieldKind.SCRIPT: ("\r\nWrite-Output 'done'", " | Out-Null"),
-    FieldKind.REGISTRY_KEY: ("Ex", "\\Backup", "_old"),
-    FieldKind.REGISTRY_DATA: (" /background", ".bak", "x"),
-    FieldKind.PIPE: ("_old", "2"),
-    FieldKind.HOST_NAME: (".corp.example", ".test"),
-    FieldKind.URL: ("?ref=1", ".bak"),
-    FieldKind.USER: ("2", "_old"),
-    FieldKind.ACCOUNT: ("2", "_old"),
-    FieldKind.SID: ("1",),
-    FieldKind.TASK_NAME: ("2", "\\Old"),
-    FieldKind.SERVICE_NAME: ("2", "_old"),
-    FieldKind.VERSION_INFO: (" (x86)", " 2"),
+    FieldKind.REGISTRY_KEY: ("Ex", "\\Settings", "List"),
+    FieldKind.REGISTRY_DATA: (" /background", ",0", " -q"),
+    FieldKind.PIPE: ("-1", "2", "_server"),
+    FieldKind.HOST_NAME: (".corp.example", ".cdn.example"),
+    FieldKind.URL: ("?ref=1", "&v=2"),
+    FieldKind.USER: (),
+    FieldKind.ACCOUNT: ("2", "01", "_adm"),
+    FieldKind.SID: (),
+    FieldKind.SHARE: (),
+    FieldKind.IP: (),
+    FieldKind.WQL: (" WITHIN 30", " AND Name != NULL"),
+    FieldKind.TASK_NAME: ("2", "Logon", "\\Daily"),
+    FieldKind.SERVICE_NAME: ("2", "Svc", "Helper"),
+    FieldKind.VERSION_INFO: (" (x86)", " Service", " Helper"),
 }
-_DEFAULT_PREFIXES: Final = ("old_", "x")
-_DEFAULT_SUFFIXES: Final = ("2", "_old", " x")
+_DEFAULT_PREFIXES: Final = ("My", "New", "Pre")
+_DEFAULT_SUFFIXES: Final = ("2", "s", " (1)")
 _IDENTIFIER: Final = re.compile(r"[\\\s{]*[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}[\\\s}]*")
 _SWAPPED_HEX: Final = frozenset({FieldKind.HASHES, FieldKind.GUID})
 _DIGITS_ONLY: Final = frozenset({FieldKind.NUMBER, FieldKind.PORT, FieldKind.PID, FieldKind.LOGON_ID})
@@ -158,7 +167,15 @@ def _candidates(text: str, need: Need, spec: FieldSpec, rng: random.Random) -> I
     if text == "":
         yield from _filled(text, spec, rng)
         return
-    yield from _alternated(_ways(text, pattern, spec, rng))
+    yield from neighbours(text, spec.kind, rng)
+    ways = _ways(text, pattern, spec, rng)
+    if spec.kind is FieldKind.IMAGE:
+        # Few programs have a name that goes on behind its extension: other names come first.
+        yield from _alternated(ways)
+        yield from _moved(text, pattern, spec, rng)
+    else:
+        loosened = list(_moved(text, pattern, spec, rng))
+        yield from _alternated([*ways, loosened] if rng.random() < 0.5 else [loosened, *ways])
     yield from (choice for choice in rng.sample(spec.choices, len(spec.choices)))
     yield from _filled(text, spec, rng)
 
@@ -201,9 +218,6 @@ def _ways(text: str, pattern: Pattern, spec: FieldSpec, rng: random.Random) -> l
             ways.append(_replaced(text, whole, changed) for changed in broken(whole, rng))
         if spec.kind in (FieldKind.COMMAND_LINE, FieldKind.SCRIPT, FieldKind.TEXT):
             ways.append(_without(text, whole))
-    loosened = list(_moved(text, pattern, spec, rng))
-    if loosened:
-        ways.insert(rng.randint(0, len(ways)), loosened)
     return ways
 
 
@@ -265,7 +279,8 @@ def _moved(text: str, pattern: Pattern, spec: FieldSpec, rng: random.Random) -> 
             "^" in pattern.pattern or "\\A" in pattern.pattern,
             "$" in pattern.pattern or "\\z" in pattern.pattern,
         )
-    prefixes, suffixes = _PREFIXES.get(spec.kind, _DEFAULT_PREFIXES), _SUFFIXES.get(spec.kind, _DEFAULT_SUFFIXES)
+    kind = kind_shown(spec, text)
+    prefixes, suffixes = _PREFIXES.get(kind, _DEFAULT_PREFIXES), _SUFFIXES.get(kind, _DEFAULT_SUFFIXES)
     sides = [text + suffix for suffix in rng.sample(suffixes, len(suffixes))] if ends else []
     heads = [prefix + text for prefix in rng.sample(prefixes, len(prefixes))] if begins else []
     yield from _alternated([sides, heads] if rng.random() < 0.5 else [heads, sides])

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from sigma_env.simulation.values.siblings import SIBLINGS
+from sigma_env.simulation.values.vocabulary import words_like
 
 _RUN: Final = re.compile(r"program files(?: \(x86\))?|local service|network service|[^\W_]+", re.IGNORECASE)
 _EXTENSION: Final = re.compile(r"\.([A-Za-z][A-Za-z0-9]{1,4})(?=$|[\s\"'\\])")
@@ -55,9 +56,9 @@ _CAMEL_ENDS: Final = (
 )  # fmt: skip
 _DRIVES: Final = ("D", "E", "F")
 _ENDINGS: Final = ("er", "ing", "ed", "list", "log", "info", "set", "ex", "al", "or", "ion", "able", "s", "mon")
-_STEM_TAILS: Final = ("_old", "2", "_x64", "-helper", "svc", "_bak", "cfg", "32", "Update")
-_STEM_HEADS: Final = ("x", "my", "old_", "win", "new", "n", "sub", "co")
-_WIDER: Final = ("Ex", "s", "2", "Old", "Info")
+_STEM_TAILS: Final = ("64", "2", "32", "Helper", "Svc", "Update", "Tool", "Host", "Setup", "UI")
+_STEM_HEADS: Final = ("my", "win", "net", "sub", "pro", "sys", "app", "open")
+_WIDER: Final = ("Ex", "s", "2", "Data", "Info")
 
 
 def edits(literal: str, at_end: bool, rng: random.Random) -> Iterator[str]:
@@ -74,7 +75,7 @@ def edits(literal: str, at_end: bool, rng: random.Random) -> Iterator[str]:
     if len(run) == 1 and tail[:1] == ":":
         yield from (f"{head}{drive}{tail}" for drive in _DRIVES if drive != run.upper())
         return
-    others = SIBLINGS.get(run.lower())
+    others = SIBLINGS.get(run.lower()) if not _is_domain(head, run, literal) else None
     if others is not None:
         yield f"{head}{_cased_like(run, rng.choice(others))}{tail}"
     if at_end:
@@ -88,7 +89,7 @@ def edits(literal: str, at_end: bool, rng: random.Random) -> Iterator[str]:
     else:
         named = others is None or _EXTENSION.search(literal) is not None  # no word of Windows' own
         if head and named:
-            yield f"{head}{rng.choice(_STEM_HEADS)}{run}{tail}"
+            yield f"{head}{_cased_like(run, rng.choice(_STEM_HEADS).capitalize())}{run}{tail}"
         for changed in _head_changed(run, rng) if named else ():
             yield f"{head}{changed}{tail}"
         if head[:-1].strip():
@@ -96,6 +97,11 @@ def edits(literal: str, at_end: bool, rng: random.Random) -> Iterator[str]:
     if len(runs) > 2:
         middle, stop = rng.choice(runs[1:-1])
         yield literal[:middle] + next(_tail_changed(literal[middle:stop], rng)) + literal[stop:]
+
+
+def _is_domain(head: str, run: str, literal: str) -> bool:
+    """Whether the last word of a name of a host is its top-level domain, which reads like a word."""
+    return head.endswith(".") and run.lower() in _DOMAINS and "\\" not in literal
 
 
 def sibling_edits(literal: str, rng: random.Random) -> Iterator[str]:
@@ -110,6 +116,10 @@ def sibling_edits(literal: str, rng: random.Random) -> Iterator[str]:
 
 def _cased_like(word: str, other: str) -> str:
     return other.lower() if word.islower() else other.upper() if word.isupper() and len(word) > 1 else other
+
+
+def _begun_like(run: str, other: str) -> str:
+    return other.capitalize() if run[:1].isupper() else other
 
 
 def broken(literal: str, rng: random.Random) -> Iterator[str]:
@@ -128,7 +138,7 @@ def _extension_edits(literal: str, dot: int, rng: random.Random) -> Iterator[str
         yield f"{stem}.{rng.choice([name for name in _DOMAIN_SIBLINGS if name != extension])}"
         return
     if stem and stem[-1].isalnum():
-        yield f"{stem}{rng.choice(_STEM_TAILS)}{literal[dot:]}"
+        yield f"{stem}{_cased_like(stem.rpartition(chr(92))[2], rng.choice(_STEM_TAILS))}{literal[dot:]}"
     yield f"{stem}.{rng.choice(others)}"
 
 
@@ -140,8 +150,12 @@ def _tail_changed(run: str, rng: random.Random) -> Iterator[str]:
     camel = _CAMEL.search(run)
     if camel is not None and rng.random() < 0.6:
         yield run[: camel.start()] + rng.choice([end for end in _CAMEL_ENDS if end != camel[0]])
-    if len(run) >= 5:
-        for ending in rng.sample(_ENDINGS, 3):
+    kin = words_like(run.lower(), at_begin=True)
+    yield from (_cased_like(run, _begun_like(run, other)) for other in rng.sample(kin, min(len(kin), 3)))
+    if run[-1:] in "sS" and len(run) > 4:
+        yield run[:-1]
+    if len(run) >= 5 and not kin:
+        for ending in rng.sample(_ENDINGS, 2):
             kept = run[: max(3, len(run) - rng.choice((1, 2, 3)))]
             yield kept + (ending.upper() if run.isupper() else ending)
     for _ in range(2):
@@ -155,8 +169,9 @@ def _head_changed(run: str, rng: random.Random) -> Iterator[str]:
     if run.isdigit():
         yield from swap_edits(run, False, rng)
         return
-    for _ in range(3):
-        yield _other(run[0], rng) + run[1:]
+    kin = words_like(run.lower(), at_begin=False)
+    yield from (_cased_like(run, _begun_like(run, other)) for other in rng.sample(kin, min(len(kin), 3)))
+    yield _other(run[0], rng) + run[1:]
     if len(run) > 6:
         yield rng.choice(("re", "un", "in", "ex", "de")) + run[rng.choice((2, 3)) :]
 

@@ -121,6 +121,8 @@ def build_path(goal: Goal, kind: FieldKind, natural: str, rng: random.Random, at
     if placed.whole is not None:
         return placed.whole
     goal = placed
+    if goal.head.startswith(_LONG):
+        return _LONG + build_path(goal._replace(head=goal.head[len(_LONG) :]), kind, natural, rng, attempt)
     directory, name = _split(natural)
     named = [piece for piece in goal.inner if not piece.endswith("\\")]
     if attempt > 1 or len(named) + bool(goal.tail) > 1 or any("\\" in piece.strip("\\") for piece in named):

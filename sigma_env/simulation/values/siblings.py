@@ -5,8 +5,8 @@ from typing import Final
 _GROUPS: Final = (
     ("System32", "SysWOW64", "Sysnative"),
     ("Windows", "Windows.old", "WinNT"),
-    ("Program Files", "ProgramData", "Program Files Old"),
-    ("Program Files (x86)", "ProgramData", "Program Files Old"),
+    ("Program Files", "ProgramData", "Program Files (x86)"),
+    ("Program Files (x86)", "ProgramData", "Program Files"),
     ("AppData", "Application Data"),
     ("Local", "LocalLow", "Roaming"),
     ("Temp", "Temporary", "Tmp"),

@@ -10,10 +10,13 @@ from sigma_env.simulation.schemas.plausible import cannot_hold, rendered
 from sigma_env.simulation.values.commands import build_command, build_script, build_text, build_url
 from sigma_env.simulation.values.fields import (
     build_address,
+    build_bytes,
     build_data,
     build_hashes,
     build_name,
     build_number,
+    build_share,
+    build_sid,
     build_user,
     choose,
 )
@@ -21,6 +24,8 @@ from sigma_env.simulation.values.goal import Goal, goal_of
 from sigma_env.simulation.values.keys import build_key, build_pipe
 from sigma_env.simulation.values.literal import Need, satisfies
 from sigma_env.simulation.values.paths import build_path
+from sigma_env.simulation.values.queries import build_query
+from sigma_env.simulation.values.shown import kind_shown
 
 ATTEMPTS = 24
 """How often another text is tried before a field is given up."""
@@ -28,6 +33,9 @@ _ODD_ATTEMPTS = 8
 """From here on unlikely texts are tried too, such as another drive."""
 
 _PATHS = frozenset({FieldKind.IMAGE, FieldKind.FILE, FieldKind.DIRECTORY})
+_FILE_RESOURCE = "file:_"
+"""What Defender puts before the path of a file."""
+_BYTES = re.compile(r"[0-9A-F]{16,}")
 _NUMBER = re.compile(r"0x[0-9a-fA-F]+|[0-9]+")
 _NUMBERS = frozenset({FieldKind.NUMBER, FieldKind.PORT, FieldKind.PID, FieldKind.LOGON_ID})
 
@@ -108,9 +116,21 @@ def _choice(require: Sequence[Need], forbid: Sequence[Pattern], spec: FieldSpec,
     return rng.choice(usable) if usable else None
 
 
+def _looks_like(goal: Goal) -> bool:
+    """Whether all pieces can be parts of a path or an address: none is made of several words alone."""
+    return all(" " not in piece.strip() or "\\" in piece for piece in (goal.head, *goal.inner, goal.tail))
+
+
 def build(goal: Goal, spec: FieldSpec, natural: str, rng: random.Random, attempt: int) -> str:
     """One text for a goal in the form of the field's kind; `attempt` 0 stays near the natural text, others vary."""
-    kind = spec.kind
+    kind = kind_shown(spec, natural)
+    if kind is not spec.kind and (attempt > _ODD_ATTEMPTS or not _looks_like(goal)):
+        kind = spec.kind
+    if natural.startswith(_FILE_RESOURCE) and kind is FieldKind.TEXT and attempt <= _ODD_ATTEMPTS:
+        head = goal.head.removeprefix(_FILE_RESOURCE)
+        inner = tuple([piece.removeprefix(_FILE_RESOURCE) for piece in goal.inner])
+        path = goal._replace(head=head, inner=tuple([piece for piece in inner if piece]))
+        return _FILE_RESOURCE + build_path(path, FieldKind.FILE, natural.removeprefix(_FILE_RESOURCE), rng, attempt)
     if goal.bounds and kind not in _NUMBERS:
         return build_number(goal, spec, natural, rng, attempt)
     if goal.networks:
@@ -138,10 +158,18 @@ def build(goal: Goal, spec: FieldSpec, natural: str, rng: random.Random, attempt
             return build_hashes(goal, natural, rng, attempt)
         case FieldKind.USER:
             return build_user(goal, natural, rng, attempt)
+        case FieldKind.SID:
+            return build_sid(goal, natural, rng, attempt)
+        case FieldKind.SHARE:
+            return build_share(goal, natural, rng, attempt)
+        case FieldKind.WQL:
+            return build_query(goal, natural, rng, attempt)
         case FieldKind.URL:
             return build_url(goal, natural, rng, attempt)
         case FieldKind.REGISTRY_DATA:
             return build_data(goal, natural, rng, attempt) or build_text(goal, natural, rng, attempt)
+        case FieldKind.TEXT if _BYTES.fullmatch(natural):
+            return build_bytes(goal, natural)
         case FieldKind.TEXT if _NUMBER.fullmatch(natural):
             return build_number(goal, spec, natural, rng, attempt)
         case FieldKind.TEXT | FieldKind.VERSION_INFO | FieldKind.ENUM:

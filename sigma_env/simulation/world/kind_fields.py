@@ -76,6 +76,14 @@ def _maker(spec: FieldSpec, purpose: int) -> Maker | None:
 
 _ANY = salt("any value")
 
+_QUERIES = (
+    "SELECT * FROM __InstanceModificationEvent WITHIN 900 WHERE TargetInstance ISA 'Win32_LogicalDisk'",
+    "SELECT * FROM __InstanceOperationEvent WITHIN 60 WHERE TargetInstance ISA 'Win32_Service'",
+    "SELECT * FROM MSFT_SCMEventLogEvent",
+    "SELECT * FROM Win32_PowerManagementEvent",
+)
+_SHARES = ("\\\\*\\IPC$", "\\\\*\\SYSVOL", "\\\\*\\NETLOGON", "\\\\*\\Projects")
+
 _BY_KIND: Mapping[FieldKind, Maker] = {
     FieldKind.IMAGE: lambda f: f.here.program.path,
     FieldKind.FILE: lambda f: f"{f.here.account.home}\\Documents\\{f.here.document}.xlsx",
@@ -93,6 +101,8 @@ _BY_KIND: Mapping[FieldKind, Maker] = {
     FieldKind.HASHES: lambda f: f.here.identity.hashes,
     FieldKind.SCRIPT: lambda f: f"Get-ChildItem D:\\Projects\\{f.here.document}",
     FieldKind.URL: lambda f: f"https://intranet.{f.here.company.domain.dns}/{f.here.document}",
+    FieldKind.WQL: lambda f: pick(_QUERIES, f.here.number, _ANY),
+    FieldKind.SHARE: lambda f: pick(_SHARES, f.here.number, _ANY),
     FieldKind.SERVICE_NAME: lambda _: "HaldenFleet",
     FieldKind.TASK_NAME: lambda _: "\\HaldenFleet\\Inventory",
     FieldKind.LOGON_ID: lambda _: "0x0",

@@ -128,6 +128,23 @@ def _port(f: Filling) -> str:
     return str(f.here.port(_PORT))
 
 
+_MACROS = (
+    ("C:\\Windows\\System32\\", "%SYSTEM32%\\"),
+    ("C:\\Windows\\", "%WINDIR%\\"),
+    ("C:\\Program Files\\", "%PROGRAMFILES%\\"),
+    ("C:\\Program Files (x86)\\", "%PROGRAMFILES%\\"),
+    ("C:\\", "%OSDRIVE%\\"),
+)
+"""Directories as AppLocker writes them, the longest first."""
+
+
+def _with_macros(path: str) -> str:
+    for directory, macro in _MACROS:
+        if path.lower().startswith(directory.lower()):
+            return (macro + path[len(directory) :]).upper()
+    return path.upper()
+
+
 PEOPLE_FIELDS: Mapping[str, Maker] = {
     "SubjectUserSid": _subject_sid,
     "SubjectUserName": _subject_name,
@@ -163,6 +180,11 @@ PEOPLE_FIELDS: Mapping[str, Maker] = {
 """By name, for events of Sysmon and Security."""
 
 WORKER_FIELDS: Mapping[str, Maker] = {
+    "FilePath": lambda f: _with_macros(f.text("FullFilePath")),  # as AppLocker writes it
+    "ClientAddress": lambda f: f.here.peer.ip,
+    "AppName": lambda f: f.text("AppPath").rpartition("\\")[2],
+    "ModuleName": lambda f: (f.given_text("ModulePath") or "ntdll.dll").rpartition("\\")[2],
+    "ModulePath": lambda f: f"C:\\Windows\\SYSTEM32\\{f.text('ModuleName')}",
     "UserContext": lambda f: f.actor.full,
     "jobOwner": lambda f: f.actor.full,
     "DetectionUser": lambda f: f.actor.full,

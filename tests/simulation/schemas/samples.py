@@ -20,6 +20,8 @@ OF_KIND = {
     FieldKind.TIME: "2025-01-31 08:15:00.123",
     FieldKind.HASHES: "MD5=D41D8CD98F00B204E9800998ECF8427E",
     FieldKind.TASK_NAME: "\\Contoso\\Backup",
+    FieldKind.WQL: "SELECT * FROM Win32_LogicalDisk",
+    FieldKind.SHARE: "\\\\*\\IPC$",
     FieldKind.URL: "https://www.contoso.com/file",
 }
 OF_TYPE = {

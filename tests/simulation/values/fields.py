@@ -30,6 +30,8 @@ NATURAL = {
     K.URL: "https://intranet.corp.example/index.html",
     K.SERVICE_NAME: "BITS",
     K.TASK_NAME: "\\Microsoft\\Windows\\UpdateOrchestrator\\Scan",
+    K.WQL: "SELECT * FROM Win32_LogicalDisk WHERE DriveType = 3",
+    K.SHARE: "\\\\*\\SYSVOL",
     K.ENUM: "High",
     K.NUMBER: "7",
     K.TEXT: "-",

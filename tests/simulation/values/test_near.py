@@ -38,8 +38,8 @@ class TestSloppyPatternsStillAccept:
         assert any(text.endswith("certutil.exe") for text in found)
 
     def test_anywhere_instead_of_at_the_end(self) -> None:
-        found = near(K.IMAGE, "C:\\Tools\\certutil.exe", need("\\certutil.exe", "endswith"))
-        assert any("\\certutil.exe" in text for text in found)
+        found = near(K.FILE, "C:\\Tools\\plan.docx", need("\\plan.docx", "endswith"))
+        assert any("\\plan.docx" in text for text in found)
 
     def test_anywhere_instead_of_at_the_begin(self) -> None:
         found = near(K.FILE, "C:\\Temp\\a.txt", need("C:\\Temp\\", "startswith"))
@@ -72,7 +72,7 @@ class TestSloppyPatternsStillAccept:
                 cut["end", any(pattern.text[:-2] in other for other in found)] += 1
                 cut["begin", any(pattern.text[2:] in other for other in found)] += 1
         for side in ("end", "begin"):
-            assert cut[side, True] > 0.75 * (cut[side, True] + cut[side, False])
+            assert cut[side, True] > 0.6 * (cut[side, True] + cut[side, False])
 
 
 class TestKinds:
