@@ -7,6 +7,7 @@ LOCKS := requirements/base.txt requirements/dev.txt
 UV := $(shell command -v uv 2>/dev/null)
 PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3.13 || echo python3)
 PYTEST_ARGS ?=
+BENCH_ARGS ?=
 # What `make lock` does with versions that are locked already: renew them. `make lock RENEW=` keeps them.
 RENEW ?= --upgrade
 
@@ -19,7 +20,7 @@ ARGS ?=
 TORCH_BACKEND ?=
 export TORCH_BACKEND
 
-.PHONY: help setup demo test lint validate build-sigmahq-real bench-engine lock clean
+.PHONY: help setup demo test lint validate build-sigmahq-real bench bench-engine lock clean
 .PHONY: train-env train-env-gpu test-train train-tiny train-h100 train-qwen14b train-gpt-oss-20b
 .DELETE_ON_ERROR:
 
@@ -45,6 +46,9 @@ validate: $(STAMP) ## Check that the starter's own answers, and their equivalent
 
 build-sigmahq-real: sources ## Build the dataset of SigmaHQ's rules that fire on public attack logs
 	$(BIN)/sigma-env build sigmahq-real
+
+bench: $(STAMP) ## Ask the models whose keys are set, and make the tables; BENCH_ARGS are those of benchmarks run
+	$(BIN)/python -m benchmarks run $(BENCH_ARGS)
 
 bench-engine: sources ## Measure the engine on the public rules and logs
 	$(BIN)/python -m benchmarks.engine

@@ -29,7 +29,7 @@ TASK_ID: Final = "task_id"
 SCORER: Final = "sigma_scorer"
 """Under this name a sample's scores stand in the log."""
 _KINDS: Final = {"tp": "matched", "fn": "missed", "fp": "extra"}
-_FIELDS_SHOWN: Final = 40
+_FIELDS_SHOWN: Final = 24
 _TEXT_SHOWN: Final = 300
 
 

@@ -93,9 +93,6 @@ class ModelSpec(_Frozen):
     @model_validator(mode="after")
     def _check(self) -> "ModelSpec":
         GenerateConfig.model_validate(self.generation)
-        unknown = set(self.generation) - set(GenerateConfig.model_fields)
-        if unknown:
-            raise ValueError(f"generation has unknown options: {', '.join(sorted(unknown))}")
         if self.price is not None and self.max_tokens is None:
             raise ValueError("a model with a price needs generation.max_tokens, which bounds what an answer can cost")
         return self

@@ -13,6 +13,7 @@ from benchmarks.prompts import Strategy
 from benchmarks.runs import ABOUT_REQUEST, ABOUT_RUN, LOGS
 
 _LONGEST_ERROR: Final = 300
+_NOT_READ: Final = {"messages", "output", "store", "attachments"}
 
 
 class Job(BaseModel):
@@ -122,7 +123,7 @@ def load_results(out: Path) -> list[Result]:
             continue
         place = Job.model_validate(about).place
         newest[place] = max(newest.get(place, ("", "")), (header.eval.created, info.name))
-    return [result_of(read_eval_log(name)) for _, (_, name) in sorted(newest.items())]
+    return [result_of(read_eval_log(name, exclude_fields=_NOT_READ)) for _, (_, name) in sorted(newest.items())]
 
 
 def result_of(log: EvalLog) -> Result:

@@ -168,7 +168,7 @@ def run(settings: Settings) -> list[EvalLog]:
     """Asks every model every task, and scores the answers. What the ledger of `out` has is not asked again.
 
     Returns:
-        Inspect's logs, one per model, dataset and strategy; they also lie in the folder `logs` of `out`.
+        The heads of Inspect's logs, one per model, dataset and strategy; they also lie in the folder `logs` of `out`.
 
     Raises:
         DatasetNotBuilt: a dataset is not on this machine.
@@ -187,6 +187,7 @@ def run(settings: Settings) -> list[EvalLog]:
             max_tasks=len(tasks),
             max_samples=max([settings.limits.concurrency, *(one.concurrency for one in settings.limits_of.values())]),
             score_display=False,
+            log_header_only=True,
             ctl_server=False,
         )
 

@@ -13,6 +13,7 @@ lock() { # file, then options
 lock base.txt "$@"
 # The constraint keeps the two from drifting apart: what runs for users is what is tested.
 lock dev.txt --extra dev --constraint requirements/base.txt "$@"
+lock bench.txt --extra bench --constraint requirements/dev.txt "$@"
 lock lint.txt --extra lint --constraint requirements/dev.txt "$@"
 lock quality.txt --extra quality --constraint requirements/dev.txt "$@"
 # vLLM holds some packages at older versions than the other extras have, so these are its own.
