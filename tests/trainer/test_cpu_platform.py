@@ -71,7 +71,9 @@ assert type(get_platform()).__module__ == "trainer.cpu_platform.platform"
 assert EngineRegistry.get_engine_cls("language_model", "fsdp2").__name__ == "FSDPEngineWithLMHead"
 os.environ.update(MASTER_ADDR="127.0.0.1", MASTER_PORT="0")
 distributed.initialize_global_process_group_ray()
-assert torch.distributed.get_backend() == "gloo"
+ones = torch.ones(2)
+torch.distributed.all_reduce(ones)
+assert ones.tolist() == [1, 1]
 torch.distributed.destroy_process_group()
 import verl.workers.rollout.vllm_rollout, verl.third_party.vllm
 from vllm import _custom_ops
