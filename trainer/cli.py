@@ -33,12 +33,14 @@ def train(
     run_dir: Annotated[Path | None, typer.Option(help="Folder of the run; one that exists is resumed.")] = None,
     nodes: Annotated[int, typer.Option(min=1, help="Machines to train on.")] = 1,
     ray_address: Annotated[
-        str | None, typer.Option(help="A running Ray cluster, HOST:PORT; else one is started.")
+        str | None, typer.Option(envvar="RAY_ADDRESS", help="A running Ray cluster, HOST:PORT; else one is started.")
     ] = None,
 ) -> None:
     """Train by GRPO."""
     folder = run_dir or Path("runs") / f"{overlay}-{time.strftime('%Y%m%d-%H%M%S')}"
-    wanted = [f"sigmaforge.run_dir='{folder.absolute()}'", f"trainer.nnodes={nodes}", *_cluster(nodes, ray_address)]
+    if nodes > 1 and ray_address is None and not dry_run:
+        raise ConfigError(f"{nodes} nodes need a Ray cluster that runs already; name it with --ray-address")
+    wanted = [f"sigmaforge.run_dir='{folder.absolute()}'", f"trainer.nnodes={nodes}", *_cluster(ray_address)]
     config = configs.compose(overlay, [*wanted, *(overrides or [])])
     configs.set_environment(config)
     if dry_run:
@@ -56,18 +58,15 @@ def train(
     run(config)
 
 
-def _cluster(nodes: int, address: str | None) -> list[str]:
-    """What changes where Ray runs already."""
-    if address is not None:
-        # What the cluster's nodes declared counts; Ray refuses to be told again.
-        return [
-            f"+ray_kwargs.ray_init.address='{address}'",
-            "ray_kwargs.ray_init.num_cpus=null",
-            "++ray_kwargs.ray_init.num_gpus=null",
-        ]
-    if nodes > 1:
-        raise ConfigError(f"{nodes} nodes need a Ray cluster that runs already; name it with --ray-address")
-    return []
+def _cluster(address: str | None) -> list[str]:
+    """What changes where Ray runs already: the cluster's nodes have declared what they are, and Ray refuses more."""
+    if address is None:
+        return []
+    return [
+        f"+ray_kwargs.ray_init.address='{address}'",
+        "ray_kwargs.ray_init.num_cpus=null",
+        "++ray_kwargs.ray_init.num_gpus=null",
+    ]
 
 
 def _show(config: Any) -> None:

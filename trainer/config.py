@@ -50,7 +50,7 @@ def compose(overlay: str, overrides: Sequence[str] = ()) -> Any:
             config = hydra_compose(overlay, [f"hydra.searchpath=[file://{verl}]", *overrides])
         OmegaConf.resolve(config)
     except (HydraException, OmegaConfBaseException) as error:
-        raise ConfigError(f"overlay {overlay}: {error}") from error
+        raise ConfigError(f"overlay {overlay}: {_in_one_line(error)}") from error
     return config
 
 
@@ -93,7 +93,7 @@ def validate(config: Any) -> None:
         for part in (config.actor_rollout_ref.rollout, config.algorithm):
             omega_conf_to_dataclass(part)
     except (AssertionError, ValueError, TypeError, HydraException) as error:
-        raise ConfigError(f"verl refuses the configuration: {error}") from error
+        raise ConfigError(f"verl refuses the configuration: {_in_one_line(error)}") from error
     rollouts = config.actor_rollout_ref.actor.ppo_mini_batch_size * config.actor_rollout_ref.rollout.n
     gpus = config.trainer.n_gpus_per_node * config.trainer.nnodes
     micro = config.actor_rollout_ref.actor.ppo_micro_batch_size_per_gpu
@@ -102,3 +102,7 @@ def validate(config: Any) -> None:
             f"actor_rollout_ref.actor.ppo_mini_batch_size x rollout.n = {rollouts} rollouts an update cannot be shared "
             f"by {gpus} GPUs in micro-batches of {micro}; change one of them, or ppo_micro_batch_size_per_gpu"
         )
+
+
+def _in_one_line(error: Exception) -> str:
+    return " ".join(str(error).split())

@@ -20,13 +20,15 @@ def command(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_a_dry_run_prints_configuration_and_plan_and_makes_nothing(tmp_path: Path) -> None:
-    done = command(tmp_path, "train", "gpt_oss_20b", "--dry-run", "--set", "trainer.total_training_steps=7")
+    done = command(
+        tmp_path, "train", "gpt_oss_20b", "--dry-run", "--nodes", "2", "--set", "trainer.total_training_steps=7"
+    )
     assert done.returncode == 0, done.stderr
     text, plan = re.split(r"^Plan$", done.stdout, flags=re.M)
     config = yaml.safe_load(text)
     assert config["trainer"]["total_training_steps"] == 7
     assert config["actor_rollout_ref"]["model"]["path"] == "openai/gpt-oss-20b"
-    assert "1 machine with 8 GPUs of 79 GB" in plan
+    assert "2 machines with 8 GPUs of 79 GB" in plan
     assert "7 steps, 2 updates each, of 64 rollouts (8 prompts x 8)" in plan
     assert "Never run by us" in plan
     assert list(tmp_path.iterdir()) == []

@@ -48,6 +48,13 @@ def test_steps_updates_rollouts_and_tokens_are_counted() -> None:
     assert planned.run_tokens == 150 * planned.step_tokens
 
 
+def test_fewer_gpus_by_set_are_planned_for() -> None:
+    planned = plan(composed("qwen3_14b", "trainer.n_gpus_per_node=4"))
+    assert planned.gpus == 4
+    assert planned.memory is not None
+    assert planned.memory.weights == pytest.approx(14_768_307_200 * 4 / 4)
+
+
 def test_it_says_what_was_never_run_and_when_nothing_can_be_clipped() -> None:
     gpu, cpu = composed("gpt_oss_20b"), composed("tiny")
     assert "Never run by us\n  - the whole of it" in render(gpu, plan(gpu))
