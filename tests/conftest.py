@@ -16,6 +16,7 @@ from sigma_env.corpora.extract import MANIFEST_NAME
 from sigma_env.corpora.sources import MIRROR_VARIABLE
 from sigma_env.errors import SourceError
 from sigma_env.tasks.dataset import Dataset, load_dataset
+from sigma_env.tasks.names import EMBEDDED
 from tests.real import real  # noqa: F401 - a fixture
 from tests.small import NAME as SMALL
 from tests.small import build_small
@@ -70,6 +71,17 @@ def packed(folders: dict[str, Path], target: Path) -> Path:
                 if path != MANIFEST_NAME and source.unverified_entry(path) is None:
                     archive.add(file, f"{source.top_folder}/{path}")
     return target
+
+
+@pytest.fixture(scope="session")
+def starter_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A cache that holds the embedded datasets. Copy it to change it."""
+    folder = tmp_path_factory.mktemp("starter") / "cache"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(CACHE_VARIABLE, str(folder))
+        for name in EMBEDDED:
+            load_dataset(name)
+    return folder
 
 
 @pytest.fixture(scope="session")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -21,13 +22,20 @@ SECRET = "sk-do-not-print-me"
 
 
 @pytest.fixture
-def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def empty_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A machine with nothing on it but Python: an empty cache, no mirror, no program on PATH, no key."""
     for name in ("SIGMA_ENV_MIRROR", PROGRAM_VARIABLE, MAPPING_VARIABLE, *_checks.PROVIDER_KEYS):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
     monkeypatch.setenv("SIGMA_ENV_CACHE", str(tmp_path / "cache"))
     return tmp_path / "cache"
+
+
+@pytest.fixture
+def cache(empty_cache: Path, starter_cache: Path) -> Path:
+    """Such a machine on which the embedded dataset has been used before."""
+    shutil.copytree(starter_cache, empty_cache)
+    return empty_cache
 
 
 def program(folder: Path, name: str, script: str) -> Path:
@@ -48,7 +56,7 @@ def report(capsys: pytest.CaptureFixture[str]) -> tuple[int, dict[str, Any]]:
     return status, json.loads(capsys.readouterr().out)
 
 
-@pytest.mark.usefixtures("cache")
+@pytest.mark.usefixtures("empty_cache")
 def test_a_machine_with_nothing_on_it_can_play_the_embedded_dataset(capsys: pytest.CaptureFixture[str]) -> None:
     status, told = report(capsys)
     assert [found for found in told["findings"] if found["required"] and found["state"] != "ok"] == []
@@ -106,7 +114,8 @@ def test_built_datasets_are_told_with_their_size(cache: Path) -> None:
     assert (finding("mine").state, finding("mine").mend) == ("broken", "sigma-env build mine --rules PATH --logs PATH")
 
 
-def test_the_cache_is_told_with_its_size(cache: Path) -> None:
+def test_the_cache_is_told_with_its_size(empty_cache: Path) -> None:
+    cache = empty_cache
     [found] = _checks._cache("Data")
     assert found.found == f"{cache}: empty"
     (cache / "stores" / "abc").mkdir(parents=True)

@@ -12,14 +12,9 @@ from sigma_env.tasks.dataset import Dataset, load_dataset
 from sigma_env.tasks.leakage import leakage
 
 
-@pytest.fixture(scope="module")
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("abstain")
-
-
 @pytest.fixture
-def dataset(cache: Path, monkeypatch: pytest.MonkeyPatch) -> Dataset:
-    monkeypatch.setenv(CACHE_VARIABLE, str(cache))
+def dataset(starter_cache: Path, monkeypatch: pytest.MonkeyPatch) -> Dataset:
+    monkeypatch.setenv(CACHE_VARIABLE, str(starter_cache))
     return load_dataset("starter-abstain")
 
 

@@ -1,6 +1,7 @@
 """The embedded dataset: there without a download, built once, in the cache only."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -23,20 +24,10 @@ from sigma_env.tasks.reference import reference_answer, reference_rule
 from sigma_env.tasks.starter import DATA, RULES
 
 
-@pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A cache in which the starter has been asked for."""
-    folder = tmp_path_factory.mktemp("starter")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv(CACHE_VARIABLE, str(folder))
-        load_dataset()
-    return folder
-
-
 @pytest.fixture
-def cache(built: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv(CACHE_VARIABLE, str(built))
-    return built
+def cache(starter_cache: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv(CACHE_VARIABLE, str(starter_cache))
+    return starter_cache
 
 
 @pytest.mark.usefixtures("cache")
@@ -91,8 +82,11 @@ class TestBuilding:
         asking = [subprocess.Popen(command(), env=environment(tmp_path)) for _ in range(3)]
         assert [process.wait() for process in asking] == [0, 0, 0]
 
-    def test_other_data_in_the_package_build_it_anew(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path))
+    def test_other_data_in_the_package_build_it_anew(
+        self, starter_cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        shutil.copytree(starter_cache, tmp_path / "cache")
+        monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path / "cache"))
         first = load_dataset()
         monkeypatch.setattr(starter, "_inputs", lambda: "other")
         second = load_dataset()
