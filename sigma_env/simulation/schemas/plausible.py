@@ -48,6 +48,7 @@ _BELOW_A_FILE: Final = re.compile(r"\.(?:exe|dll|sys|scr|ocx|cpl|ps1|psm1|bat|vb
 _PROGRAMS: Final = frozenset(
     ("Image", "ParentImage", "SourceImage", "TargetImage", "NewProcessName", "ParentProcessName", "ProcessName")
 )
+_IN_A_DIRECTORY: Final = re.compile(r"[A-Za-z]:\\|\\[^\\]+\\")
 _NO_PROGRAM: Final = re.compile(r"\.(?:dll|sys|ocx|cpl|drv)$", re.IGNORECASE)
 _KEY: Final = re.compile(r"(HKLM|HKU|HKCR|HKCU|HKEY_[A-Z_]+|\\REGISTRY\\(MACHINE|USER|A|WC)|\(?Unknown\)?)(\\|$)", re.I)
 _HASHES: Final = re.compile(r"(MD5=[0-9A-F]{32}|SHA1=[0-9A-F]{40}|SHA256=[0-9A-F]{64}|IMPHASH=[0-9A-F]{32})")
@@ -161,6 +162,8 @@ def _refusal(spec: FieldSpec, text: str) -> str | None:
         return None
     check = _CHECKS.get(spec.kind)
     wanted = check(text) if check is not None else None
+    if wanted is None and spec.kind is FieldKind.VERSION_INFO and _IN_A_DIRECTORY.search(text):
+        wanted = "what a program says of itself, no path"
     if wanted is None and spec.name in _PROGRAMS and _NO_PROGRAM.search(text):
         wanted = "a program that runs"
     return None if wanted is None else f"{_called(spec)} holds {wanted}; {text[:60]!r} is none"
@@ -184,7 +187,8 @@ def _path(text: str) -> bool:
     root = _ROOT.match(text)
     if root is None or _PATH_TAIL.fullmatch(text, root.end()) is None:
         return False
-    return _BELOW_A_FILE.search(text) is None
+    streams = text.count(":", root.end()) - text.endswith(":$DATA")
+    return streams < 2 and _BELOW_A_FILE.search(text) is None
 
 
 def _image(text: str) -> str | None:

@@ -8,7 +8,7 @@ import string
 from sigma_env.engines.patterns import parse_network
 from sigma_env.sigma.rule import Compare
 from sigma_env.simulation.schema import FieldKind, FieldSpec
-from sigma_env.simulation.values.filler import guid, hex_digits, user, word
+from sigma_env.simulation.values.filler import COMPANY, guid, hex_digits, user, word
 from sigma_env.simulation.values.goal import Goal, in_text
 
 _ALGORITHMS = {"SHA1": 40, "MD5": 32, "SHA256": 64, "IMPHASH": 32}
@@ -144,7 +144,8 @@ def build_user(goal: Goal, natural: str, rng: random.Random, attempt: int) -> st
     found = choose(goal, _SYSTEM_USERS)
     if found is not None and attempt % 3 != 2:
         return found
-    domain = domain or "CORP"
+    if domain.upper() in ("", "NT AUTHORITY"):  # which has no other accounts than those above
+        domain = COMPANY
     inner = "".join(goal.inner)
     if goal.head:
         return f"{goal.head}{inner}{'' if goal.tail else _user_end(goal.head, rng)}{goal.tail}"
@@ -222,7 +223,9 @@ def build_name(goal: Goal, spec: FieldSpec, natural: str, rng: random.Random, at
     kind = spec.kind
     text = goal.head
     for piece in goal.inner:
-        text += ("" if not text or text[-1] in "-_. \\" or piece[0] in "-_. \\" else "-") + piece
+        text += ("" if not text or text[-1] in "-_. \\" or not piece[0].isalnum() else "-") + piece
+    if kind is FieldKind.ACCOUNT and not text.strip("$") and (text or goal.tail == "$"):
+        return f"{(natural if natural not in ('', '-') else user(rng)).rstrip('$')}$"
     if goal.tail:
         return _name_end(goal, text, kind, natural, rng, attempt)
     if not text:

@@ -8,6 +8,8 @@ WORDS = (
     "client", "server", "export", "import", "project", "meeting", "sync", "status", "system", "test", "build",
     "service", "agent", "monitor", "helper", "cache", "index", "draft", "review", "plan", "list", "metrics", "audit",
 )  # fmt: skip
+COMPANY = "HALDEN"
+"""The simulated company's domain."""
 USERS = ("j.meyer", "a.novak", "s.rossi", "m.keller", "l.dubois", "p.larsen", "k.tanaka", "e.marin")
 HOSTS = ("intranet.corp.example", "files.corp.example", "update.vendor.example", "cdn.vendor.example")
 STEMS = (

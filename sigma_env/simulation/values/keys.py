@@ -95,7 +95,11 @@ def _hive(goal: Goal, natural: str, rng: random.Random, attempt: int) -> str:
         return person if attempt % 2 == 0 else machine
     if first.startswith(("\\microsoft\\", "microsoft\\", "\\policies\\", "\\wow6432node\\")):
         return f"{machine}\\SOFTWARE"
-    if attempt % 3 == 0 and natural.count("\\") > 2:
+    if first.startswith(("\\securityproviders", "\\lsa", "\\print\\", "\\terminal server", "\\session manager")):
+        return f"{machine}\\System\\CurrentControlSet\\Control"
+    if first.startswith(("\\winlogon", "\\image file exec", "\\silentprocess", "\\appcompatflags")):
+        return f"{machine}\\SOFTWARE\\Microsoft\\Windows NT\\CurrentVersion"
+    if attempt % 3 == 0 and natural.count("\\") > 2 and not first.startswith("\\"):
         return natural.rpartition("\\")[0]
     return f"{machine}\\SOFTWARE\\Microsoft\\Windows\\CurrentVersion" if attempt % 3 else f"{person}\\Software"
 

@@ -46,7 +46,7 @@ _PREFIXES: Final[dict[FieldKind, tuple[str, ...]]] = {
     FieldKind.TASK_NAME: ("\\Microsoft", "\\Custom"),
 }  # fmt: skip
 _SUFFIXES: Final[dict[FieldKind, tuple[str, ...]]] = {
-    FieldKind.IMAGE: (".tmp", ".new", ".old", ".bin"),
+    FieldKind.IMAGE: (".tmp", ".new", ".bak", ".bin"),  # what installers and updaters leave behind and run
     FieldKind.FILE: (".bak", ".tmp", ".config", ".lnk", ":Zone.Identifier"),
     FieldKind.DIRECTORY: ("Data\\", "Backup\\"),
     FieldKind.COMMAND_LINE: (" 2>nul", " > report.txt", " -Verbose", " /quiet"),
@@ -66,6 +66,9 @@ _SUFFIXES: Final[dict[FieldKind, tuple[str, ...]]] = {
     FieldKind.SERVICE_NAME: ("2", "Svc", "Helper"),
     FieldKind.VERSION_INFO: (" (x86)", " Service", " Helper"),
 }
+_PREFIXED_PATHS: Final = frozenset({FieldKind.IMAGE, FieldKind.FILE, FieldKind.DIRECTORY})
+_WITHOUT_PREFIX: Final = 0.7
+"""How often no path with a prefix is offered: most programs write none."""
 _DEFAULT_PREFIXES: Final = ("My", "New", "Pre")
 _DEFAULT_SUFFIXES: Final = ("2", "s", " (1)")
 _IDENTIFIER: Final = re.compile(r"[\\\s{]*[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}[\\\s}]*")
@@ -281,8 +284,12 @@ def _moved(text: str, pattern: Pattern, spec: FieldSpec, rng: random.Random) -> 
         )
     kind = kind_shown(spec, text)
     prefixes, suffixes = _PREFIXES.get(kind, _DEFAULT_PREFIXES), _SUFFIXES.get(kind, _DEFAULT_SUFFIXES)
-    sides = [text + suffix for suffix in rng.sample(suffixes, len(suffixes))] if ends else []
+    if kind in _PREFIXED_PATHS and rng.random() < _WITHOUT_PREFIX:
+        prefixes = ()
+    if text.endswith("$"):
+        suffixes = ()  # of a machine's account
     heads = [prefix + text for prefix in rng.sample(prefixes, len(prefixes))] if begins else []
+    sides = [text + suffix for suffix in rng.sample(suffixes, len(suffixes))] if ends else []
     yield from _alternated([sides, heads] if rng.random() < 0.5 else [heads, sides])
 
 

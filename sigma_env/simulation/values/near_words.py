@@ -88,7 +88,7 @@ def edits(literal: str, at_end: bool, rng: random.Random) -> Iterator[str]:
             yield f"{head}{run}{rng.choice(_WIDER).lower()}{tail}"
     else:
         named = others is None or _EXTENSION.search(literal) is not None  # no word of Windows' own
-        if head and named:
+        if head and named and len(run) > 2:
             yield f"{head}{_cased_like(run, rng.choice(_STEM_HEADS).capitalize())}{run}{tail}"
         for changed in _head_changed(run, rng) if named else ():
             yield f"{head}{changed}{tail}"
@@ -171,7 +171,8 @@ def _head_changed(run: str, rng: random.Random) -> Iterator[str]:
         return
     kin = words_like(run.lower(), at_begin=False)
     yield from (_cased_like(run, _begun_like(run, other)) for other in rng.sample(kin, min(len(kin), 3)))
-    yield _other(run[0], rng) + run[1:]
+    if len(run) < 4:
+        yield _other(run[0], rng) + run[1:]
     if len(run) > 6:
         yield rng.choice(("re", "un", "in", "ex", "de")) + run[rng.choice((2, 3)) :]
 

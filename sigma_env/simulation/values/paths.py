@@ -69,6 +69,7 @@ _FILE_ENDS = frozenset((
 _USER_ROOTS = ("c:\\users", "c:\\users\\")
 
 
+_LONG_ATTEMPT = 5
 _LONG = "\\\\?\\"
 """Before a path whose length is not limited; nothing else can stand before a drive."""
 
@@ -92,7 +93,7 @@ def from_root(goal: Goal, natural: str, attempt: int) -> Goal | None:
     prefix = goal.head if goal.head in (_LONG, "\\??\\") else ""
     if goal.head and not prefix:
         heads = sorted((*heads, goal.head), key=len)
-    elif not goal.head and attempt > 3 and attempt % 2:
+    elif not goal.head and attempt == _LONG_ATTEMPT:
         prefix = _LONG
     head = heads[-1]
     if not all(head.lower().startswith(shorter.lower()) for shorter in heads[:-1]):
@@ -124,6 +125,8 @@ def build_path(goal: Goal, kind: FieldKind, natural: str, rng: random.Random, at
     if goal.head.startswith(_LONG):
         return _LONG + build_path(goal._replace(head=goal.head[len(_LONG) :]), kind, natural, rng, attempt)
     directory, name = _split(natural)
+    if ":" in goal.tail or any(":" in piece for piece in goal.inner):
+        name = name.partition(":")[0]  # another stream of the file
     named = [piece for piece in goal.inner if not piece.endswith("\\")]
     if attempt > 1 or len(named) + bool(goal.tail) > 1 or any("\\" in piece.strip("\\") for piece in named):
         return _sequence(goal, kind, directory, name, rng, attempt)

@@ -33,6 +33,8 @@ _ODD_ATTEMPTS = 8
 """From here on unlikely texts are tried too, such as another drive."""
 
 _PATHS = frozenset({FieldKind.IMAGE, FieldKind.FILE, FieldKind.DIRECTORY})
+_BELOW_A_SHARE = "RelativeTargetName"
+_ANY_ROOT = "C:\\"
 _FILE_RESOURCE = "file:_"
 """What Defender puts before the path of a file."""
 _BYTES = re.compile(r"[0-9A-F]{16,}")
@@ -131,6 +133,9 @@ def build(goal: Goal, spec: FieldSpec, natural: str, rng: random.Random, attempt
         inner = tuple([piece.removeprefix(_FILE_RESOURCE) for piece in goal.inner])
         path = goal._replace(head=head, inner=tuple([piece for piece in inner if piece]))
         return _FILE_RESOURCE + build_path(path, FieldKind.FILE, natural.removeprefix(_FILE_RESOURCE), rng, attempt)
+    if spec.name == _BELOW_A_SHARE and attempt <= _ODD_ATTEMPTS and _looks_like(goal):
+        placed = goal._replace(head=f"{_ANY_ROOT}{goal.head}" if goal.head else "")
+        return build_path(placed, FieldKind.FILE, _ANY_ROOT + natural, rng, attempt).removeprefix(_ANY_ROOT)
     if goal.bounds and kind not in _NUMBERS:
         return build_number(goal, spec, natural, rng, attempt)
     if goal.networks:

@@ -55,4 +55,8 @@ def words_like(word: str, *, at_begin: bool) -> tuple[str, ...]:
     side = word[:shared] if at_begin else word[-shared:]
     alike = [other for other in _WORDS if (other.startswith(side) if at_begin else other.endswith(side))]
     near = [other for other in alike if word not in other and other not in word]
+    if not near and word.isalpha() and len(word) > 2:
+        edge = 0 if at_begin else -1
+        near = [other for other in _WORDS if other[edge] == word[edge] and abs(len(other) - len(word)) < 3]
+        near = [other for other in near if word not in other and other not in word]
     return tuple(sorted(near, key=lambda other: abs(len(other) - len(word)))[:8])

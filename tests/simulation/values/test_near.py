@@ -42,8 +42,8 @@ class TestSloppyPatternsStillAccept:
         assert any("\\plan.docx" in text for text in found)
 
     def test_anywhere_instead_of_at_the_begin(self) -> None:
-        found = near(K.FILE, "C:\\Temp\\a.txt", need("C:\\Temp\\", "startswith"))
-        assert any("C:\\Temp\\" in text for text in found)
+        found = near(K.COMMAND_LINE, "powershell -enc AAAA", need("powershell ", "startswith"))
+        assert any("powershell " in text for text in found)
 
     def test_another_extension(self) -> None:
         found = near(K.FILE, "C:\\Temp\\a.ps1", need(".ps1", "endswith"))
@@ -56,7 +56,7 @@ class TestSloppyPatternsStillAccept:
         assert any("-urlc" in other for other in found)
 
     def test_on_the_windows_rules(self, windows_lines: list[Line]) -> None:
-        """Of literals of 5 characters or more, most are told from one without its last or first two characters."""
+        """Of literals of 5 characters or more, over half are told from one without its last or first two characters."""
         cut: Counter[tuple[str, bool]] = Counter()
         for line in windows_lines:
             for written in line.test.values[:3]:
@@ -72,7 +72,7 @@ class TestSloppyPatternsStillAccept:
                 cut["end", any(pattern.text[:-2] in other for other in found)] += 1
                 cut["begin", any(pattern.text[2:] in other for other in found)] += 1
         for side in ("end", "begin"):
-            assert cut[side, True] > 0.6 * (cut[side, True] + cut[side, False])
+            assert cut[side, True] > 0.5 * (cut[side, True] + cut[side, False])
 
 
 class TestKinds:
