@@ -57,6 +57,11 @@ def _axes(x: str, y: str = "") -> tuple[Figure, Any]:
     return figure, axes
 
 
+def _rows(axes: Any, count: int) -> None:
+    """Horizontal bars from top to bottom, no thicker for being few."""
+    axes.set_ylim(max(count, 4) - 0.5, -0.5)
+
+
 def _svg(figure: Figure) -> str:
     text = io.StringIO()
     # Without date and with a fixed salt, equal results give equal files.
@@ -121,7 +126,7 @@ def _cost_reduction(results: Sequence[Result]) -> Figure | None:
     labels = [_label(result) for result, _ in costs]
     axes.barh(labels, [100 * (1 - cost / reference) for _, cost in costs], color=_INK)
     axes.axvline(0, color="grey", linewidth=0.8)
-    axes.invert_yaxis()
+    _rows(axes, len(costs))
     return figure
 
 
@@ -133,7 +138,7 @@ def _latency(results: Sequence[Result]) -> Figure | None:
     labels = [label for label, *_ in found]
     axes.barh(labels, [p95 or 0.0 for *_, p95 in found], color=_PALE, label="95 % are done")
     axes.barh(labels, [p50 or 0.0 for _, p50, _ in found], color=_INK, height=0.45, label="half are done")
-    axes.invert_yaxis()
+    _rows(axes, len(found))
     axes.legend(fontsize=8)
     return figure
 
@@ -155,5 +160,5 @@ def _improvement(results: Sequence[Result]) -> Figure | None:
         axes.barh([label], [reward.mean], xerr=[[left], [right]], color=_INK, capsize=3)
         axes.plot([difference.iou.mean], [label], "s", color=_ACCENT)
     axes.axvline(0, color="grey", linewidth=0.8)
-    axes.invert_yaxis()
+    _rows(axes, len(found))
     return figure

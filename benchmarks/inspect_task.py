@@ -4,6 +4,7 @@
 """
 
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from typing import Any, Final
 
 from inspect_ai import Epochs, task
@@ -18,9 +19,10 @@ from inspect_ai.solver import Solver, TaskState, generate
 from benchmarks.failures import PASS_IOU, failure_of
 from benchmarks.prompts import STRATEGIES, Strategy, choose_shots, prompt
 from sigma_env.errors import OptionError
+from sigma_env.events.ref import EventRef
 from sigma_env.scoring.score import Score
 from sigma_env.scoring.scorer import Scorer
-from sigma_env.sigma.answer import parse_answer
+from sigma_env.sigma.answer import final_text, find_yaml
 from sigma_env.tasks.dataset import load_dataset
 from sigma_env.tasks.messages import Message
 from sigma_env.tasks.task import Split, Task
@@ -29,7 +31,7 @@ TASK_ID: Final = "task_id"
 SCORER: Final = "sigma_scorer"
 """Under this name a sample's scores stand in the log."""
 _KINDS: Final = {"tp": "matched", "fn": "missed", "fp": "extra"}
-_FIELDS_SHOWN: Final = 24
+_FIELDS_SHOWN: Final = 40
 _TEXT_SHOWN: Final = 300
 
 
@@ -181,7 +183,7 @@ def as_inspect(scoring: Scorer, task: Task, text: str, score: Score) -> InspectS
     failure = failure_of(score, text, scoring.yardstick(task))
     return InspectScore(
         value={"reward": score.reward, **score.components, "passed": float(failure is None)},
-        answer=parse_answer(text).yaml_text,
+        answer=_rule_in(text),
         explanation=score.explain(),
         metadata={
             "status": score.status,
@@ -194,16 +196,18 @@ def as_inspect(scoring: Scorer, task: Task, text: str, score: Score) -> InspectS
     )
 
 
-def _shown(scoring: Scorer, task: Task, ref: Any) -> dict[str, Any]:
+def _rule_in(text: str) -> str | None:
+    final, _ = final_text(text)
+    return None if final is None else find_yaml(final)
+
+
+def _shown(scoring: Scorer, task: Task, ref: EventRef) -> dict[str, str]:
+    """An event for the viewer. Its fields are one text: Inspect copies what it logs several times, value by value."""
     store = scoring.dataset.store
     cells = store.event(store.row(ref), task.logsource.get("category"))
-    fields = {name: _cut(value) for name, value in list(cells.items())[:_FIELDS_SHOWN]}
-    return {"event": str(ref), **fields}
+    fields = (f"{name}: {value}" for name, value in islice(cells.items(), _FIELDS_SHOWN))
+    return {"event": str(ref), "fields": "\n".join(map(_cut, fields))}
 
 
-def _cut(value: Any) -> Any:
-    if isinstance(value, str):
-        return value if len(value) <= _TEXT_SHOWN else f"{value[:_TEXT_SHOWN]}…"
-    if isinstance(value, int | float | bool) or value is None:
-        return value
-    return [_cut(part) for part in value] if isinstance(value, list | tuple) else str(value)[:_TEXT_SHOWN]
+def _cut(line: str) -> str:
+    return line if len(line) <= _TEXT_SHOWN else f"{line[:_TEXT_SHOWN]}…"

@@ -189,12 +189,12 @@ def _comparisons(results: Sequence[Result], place: str, where: str) -> Table:
         Column("equal", "Equal", "count"),
         Column("worse", "Worse", "count"),
     )
-    rows = [_compared(first, found) for first, found in _pairs(_sorted(results))]
+    rows = [_compared(*pair) for pair in _pairs(_sorted(results))]
     about = "The first minus the second, on the tasks that both have scores for, with 95 % bootstrap intervals."
     return Table(f"comparisons-{place}", f"Paired comparisons on {where}", about, columns, tuple(rows))
 
 
-def _pairs(results: Sequence[Result]) -> Iterator[tuple[Result, Comparison]]:
+def _pairs(results: Sequence[Result]) -> Iterator[tuple[Result, Result, Comparison]]:
     """Every model with the best constant answer, and with every other that was asked in the same way."""
     asked = [result for result in results if result.job.group != "agent"]
     constant = [result for result in results if result.job.model == CONSTANT]
@@ -203,11 +203,12 @@ def _pairs(results: Sequence[Result]) -> Iterator[tuple[Result, Comparison]]:
             if second.job.group == "agent" or second.job.strategy == first.job.strategy:
                 found = compare(first, second)
                 if found is not None:
-                    yield first, found
+                    yield first, second, found
 
 
-def _compared(first: Result, found: Comparison) -> Mapping[str, Cell]:
-    return {**found._asdict(), "first": first.job.title, "strategy": first.job.strategy}
+def _compared(first: Result, second: Result, found: Comparison) -> Mapping[str, Cell]:
+    who = {"first": first.job.title, "second": second.job.title, "strategy": first.job.strategy}
+    return {**found._asdict(), **who}
 
 
 def _gaps(results: Sequence[Result]) -> Iterator[Table]:

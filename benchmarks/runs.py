@@ -29,6 +29,8 @@ from sigma_env.tasks.task import Task
 LOGS: Final = "logs"
 ABOUT_RUN: Final = "benchmark"
 ABOUT_REQUEST: Final = "request"
+_SAMPLES_PER_FLUSH: Final = 50
+"""Inspect's log is for reading; what was paid for is safe in the ledger, so the log may lag behind."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +190,7 @@ def run(settings: Settings) -> list[EvalLog]:
             max_samples=max([settings.limits.concurrency, *(one.concurrency for one in settings.limits_of.values())]),
             score_display=False,
             log_header_only=True,
+            log_buffer=_SAMPLES_PER_FLUSH,
             ctl_server=False,
         )
 

@@ -58,7 +58,7 @@ def test_the_scores_are_those_of_the_scorer_and_the_log_says_why(small: Dataset,
         for kind, said in (("tp", "matched"), ("fn", "missed"), ("fp", "extra")):
             shown = logged.metadata[said]
             assert [event["event"] for event in shown] == [str(ref) for ref in own.examples[kind]]
-            assert all("EventID" in event for event in shown)
+            assert all("EventID: " in event["fields"] for event in shown)
 
 
 def test_the_reference_never_enters_prompt_or_metadata(small: Dataset) -> None:
