@@ -27,7 +27,7 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 DOCUMENTS = {path.relative_to(ROOT): path.read_text(encoding="utf-8") for path in [*ROOT.glob("docs/*.md")]} | {
     Path("README.md"): README
 }
-TARGETS = set(re.findall(r"^([a-z][a-z-]*):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.M))
+TARGETS = set(re.findall(r"^([a-z][a-z0-9-]*):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.M))
 
 
 def fenced(text: str, language: str) -> list[str]:
@@ -81,7 +81,7 @@ def test_ci_runs_the_test_command_of_the_readme() -> None:
 
 
 def test_documents_name_targets_that_the_makefile_has() -> None:
-    named = {name for text in DOCUMENTS.values() for name in re.findall(r"(?:^|`)make ([a-z-]+)", text, re.M)}
+    named = {name for text in DOCUMENTS.values() for name in re.findall(r"(?:^|`)make ([a-z0-9-]+)", text, re.M)}
     assert {"demo", "test"} <= named <= TARGETS
 
 
