@@ -36,6 +36,9 @@ def run(
     split: Annotated[str, typer.Option(help="train, validation, test or all.")] = "test",
     strategy: Annotated[list[str] | None, typer.Option(help="zero-shot, few-shot or fields. Repeatable.")] = None,
     samples: Annotated[int, typer.Option(min=1, help="Answers per task.")] = 1,
+    rewordings: Annotated[
+        int, typer.Option(min=0, help="Ask each task so often again in another persona's words.")
+    ] = 0,
     limit: Annotated[int | None, typer.Option(min=1, help="Only the first so many tasks.")] = None,
     max_usd: Annotated[float | None, typer.Option(help="What all runs in this folder may cost together.")] = None,
     concurrency: Annotated[int, typer.Option(min=1, help="Requests under way at a time, per model.")] = 8,
@@ -81,6 +84,7 @@ def run(
         strategies=tuple(checked_strategy(name) for name in strategy or ("zero-shot",)),
         models=choice.ready,
         samples=samples,
+        rewordings=rewordings,
         limit=limit,
         max_usd=max_usd,
         limits=Limits(concurrency=concurrency, per_minute=per_minute, retries=retries, timeout=timeout),

@@ -112,7 +112,7 @@ def inspect_task(
         samples: how many answers to each task are asked for.
         name: in Inspect's log.
         metadata: of the run, in Inspect's log.
-        about: more to log of each task, by its id.
+        about: more to log of each task, by its id; as TASK_ID, which task of the dataset it is scored as.
         options: further ones of Inspect's Task.
     """
     shots = choose_shots(scoring.dataset) if strategy == "few-shot" else ()
@@ -146,6 +146,7 @@ def sample(
         "coverage": task.coverage,
         "difficulty": task.difficulty,
     }
+    # A reworded task is scored as the one that `about` names: it is in no dataset.
     return Sample(id=task.id, input=chat, metadata={**known, **(about or {})})
 
 

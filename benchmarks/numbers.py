@@ -24,7 +24,8 @@ class Numbers(NamedTuple):
         iou: component.
         passed: share of tasks that pass.
         consistency: how often two answers to one task both pass or both fail; None with one answer each.
-        rewordings: the same for tasks of one rule that different personas ask; None where no rule has two.
+        rewordings: the same for a task and its rewordings; None where there are none. All other figures are about the
+            tasks as the dataset has them.
         abstained_rightly: share of answers that abstain, of tasks that the logs cannot show; None without such tasks.
         abstained_wrongly: the same of those that they can; None where no task offers it.
         requests: requests behind the samples, each counted once.
@@ -71,7 +72,7 @@ class Numbers(NamedTuple):
 
 def numbers_of(result: Result) -> Numbers:
     """The figures of a job."""
-    rows = result.rows
+    rows = [row for row in result.rows if row.reworded is None]
     scored = [row for row in rows if row.reward is not None]
     asked = [row for row in scored if row.stop_reason is not None]  # reference agents send no requests
     costs = [row.cost for row in asked if row.cost is not None]
@@ -88,7 +89,7 @@ def numbers_of(result: Result) -> Numbers:
         iou=_mean(scored, lambda row: row.iou),
         passed=_mean(scored, lambda row: float(row.passed is True)),
         consistency=agreement(_outcomes(scored, lambda row: row.task)),
-        rewordings=_rewordings(scored),
+        rewordings=_rewordings(result.rows),
         abstained_rightly=_share(row.status == "abstained" for row in scored if not row.detectable),
         abstained_wrongly=_abstained_wrongly(scored),
         requests=len(asked),
@@ -119,12 +120,9 @@ def _outcomes(rows: Sequence[Row], group: Callable[[Row], str]) -> list[list[boo
 
 
 def _rewordings(rows: Sequence[Row]) -> float | None:
-    """Agreement between the tasks of one rule, each with its first answer, asked by different personas."""
-    of_rule: defaultdict[str, dict[str, bool | None]] = defaultdict(dict)
-    for row in rows:
-        if row.sample == 1:
-            of_rule[row.source].setdefault(row.persona, row.passed)
-    return agreement(list(of_persona.values()) for of_persona in of_rule.values())
+    """Agreement between a task and its rewordings, each with its first answer."""
+    first = [row for row in rows if row.sample == 1 and row.reward is not None]
+    return agreement(_outcomes(first, lambda row: row.reworded or row.task))
 
 
 def _abstained_wrongly(rows: Sequence[Row]) -> float | None:
@@ -196,7 +194,7 @@ class _Means(NamedTuple):
 def _by_task(rows: Sequence[Row]) -> dict[str, _Means]:
     found: defaultdict[str, list[Row]] = defaultdict(list)
     for row in rows:
-        if row.reward is not None:
+        if row.reward is not None and row.reworded is None:
             found[row.task].append(row)
     return {
         task: _Means(

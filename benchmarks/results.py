@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict
 from benchmarks.inspect_task import SCORER
 from benchmarks.models import Group
 from benchmarks.prompts import Strategy
-from benchmarks.runs import ABOUT_REQUEST, ABOUT_RUN, LOGS
+from benchmarks.runs import ABOUT_REQUEST, ABOUT_RUN, LOGS, REWORDED
 
 _LONGEST_ERROR: Final = 300
 _NOT_READ: Final = {"messages", "output", "store", "attachments"}
@@ -57,12 +57,13 @@ class Row(NamedTuple):
     """One sample.
 
     Attributes:
-        task: id of the task.
+        task: id of the task; of a rewording one of its own.
         sample: which of several answers.
         persona: who asked.
-        source: of the reference; tasks with the same one are rewordings of each other.
+        source: of the reference.
         cluster: of near tasks.
         detectable: whether the logs can show what is asked for.
+        reworded: id of the task that this one says in other words; None for a task of the dataset.
         reward: None if the sample has no score.
         yaml_valid: component.
         logsource_correct: component.
@@ -86,6 +87,7 @@ class Row(NamedTuple):
     source: str
     cluster: str
     detectable: bool
+    reworded: str | None = None
     reward: float | None = None
     yaml_valid: float | None = None
     logsource_correct: float | None = None
@@ -142,6 +144,7 @@ def _row(sample: EvalSample) -> Row:
         source=about["source"],
         cluster=about["cluster"],
         detectable=about["detectable"],
+        reworded=about.get(REWORDED),
     )
     row = row._replace(**dict(_request(sample)))
     score = (sample.scores or {}).get(SCORER)

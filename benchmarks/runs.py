@@ -15,10 +15,11 @@ from inspect_ai.util import DisplayType
 from benchmarks.agents import ABSTAIN_AGENTS, AGENTS, agent_model
 from benchmarks.asking import Asker, Limits, most_cost
 from benchmarks.budget import Budget
-from benchmarks.inspect_task import inspect_task, tasks_of
+from benchmarks.inspect_task import TASK_ID, inspect_task, tasks_of
 from benchmarks.ledger import Answered, Ledger, request_key
 from benchmarks.models import ModelSpec
 from benchmarks.prompts import Strategy, choose_shots, prompt
+from benchmarks.rewording import reworded
 from sigma_env.scoring.scorer import Scorer
 from sigma_env.tasks.assemble import profile
 from sigma_env.tasks.dataset import load_dataset
@@ -29,6 +30,7 @@ from sigma_env.tasks.task import Task
 LOGS: Final = "logs"
 ABOUT_RUN: Final = "benchmark"
 ABOUT_REQUEST: Final = "request"
+REWORDED: Final = "reworded"
 _SAMPLES_PER_FLUSH: Final = 50
 """Inspect's log is for reading; what was paid for is safe in the ledger, so the log may lag behind."""
 
@@ -44,6 +46,7 @@ class Settings:
         strategies: of the prompt.
         models: those that are asked beside the reference agents.
         samples: answers per task and model; agents give one.
+        rewordings: how often a model is asked each task again in another persona's words.
         limit: only the first so many tasks of each dataset.
         max_usd: what the folder's runs may cost together.
         limits: how models are asked.
@@ -57,6 +60,7 @@ class Settings:
     strategies: Sequence[Strategy] = ("zero-shot",)
     models: Sequence[ModelSpec] = ()
     samples: int = 1
+    rewordings: int = 0
     limit: int | None = None
     max_usd: float | None = None
     limits: Limits = field(default_factory=Limits)
@@ -73,6 +77,7 @@ class Exam(NamedTuple):
         scoring: its scorer.
         tasks: that can be scored.
         cluster: by task, the name of its cluster.
+        reworded: by task of `tasks`, the same in the words of other personas.
     """
 
     dataset: str
@@ -80,6 +85,19 @@ class Exam(NamedTuple):
     scoring: Scorer
     tasks: tuple[Task, ...]
     cluster: Mapping[str, str]
+    reworded: Mapping[str, tuple[Task, ...]]
+
+    def asked(self) -> list[Task]:
+        """What models are asked: the tasks, and their rewordings."""
+        return [*self.tasks, *(task for others in self.reworded.values() for task in others)]
+
+    def about(self) -> dict[str, dict[str, str]]:
+        """What is logged of each of these, by id."""
+        known = {task.id: {"cluster": self.cluster[task.id]} for task in self.tasks}
+        for original, others in self.reworded.items():
+            for task in others:
+                known[task.id] = {"cluster": self.cluster[original], TASK_ID: original, REWORDED: original}
+        return known
 
 
 def exams(settings: Settings) -> list[Exam]:
@@ -93,7 +111,10 @@ def exams(settings: Settings) -> list[Exam]:
     for name in dict.fromkeys(settings.datasets):
         scoring = Scorer(load_dataset(name))
         tasks = tasks_of(scoring, settings.split, settings.limit)
-        made.append(Exam(name, settings.split, scoring, tasks, clusters_of(scoring, tasks)))
+        others = (
+            {task.id: reworded(scoring, task, settings.rewordings) for task in tasks} if settings.rewordings else {}
+        )
+        made.append(Exam(name, settings.split, scoring, tasks, clusters_of(scoring, tasks), others))
     return made
 
 
@@ -149,7 +170,7 @@ def _estimate(exam: Exam, strategy: Strategy, spec: ModelSpec, samples: int, led
     shots = choose_shots(exam.scoring.dataset) if strategy == "few-shot" else ()
     known: list[Answered] = []
     bounds: list[float] = []
-    for task in exam.tasks:
+    for task in exam.asked():
         chat = [dict(message) for message in prompt(task, strategy, [shot for shot in shots if shot.id != task.id])]
         plain = [{"role": str(message["role"]), "content": str(message["content"])} for message in chat]
         for sample in range(1, samples + 1):
@@ -231,13 +252,13 @@ def _job(
     }
     return inspect_task(
         exam.scoring,
-        exam.tasks,
+        exam.tasks if ask is None else exam.asked(),
         strategy,
         solver=ask,
         samples=samples,
         name=f"{exam.dataset}-{exam.split}-{strategy}-{who['model']}",
         metadata={ABOUT_RUN: about},
-        about={task.id: {"cluster": exam.cluster[task.id]} for task in exam.tasks},
+        about=exam.about(),
         model=model,
         config=GenerateConfig(),
     )

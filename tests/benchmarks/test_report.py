@@ -123,9 +123,12 @@ def test_the_gap_compares_rule_by_rule() -> None:
     assert "gap" not in tables(ALL)
 
 
-def test_rewordings_are_the_tasks_of_one_rule_by_different_personas() -> None:
-    told = [row("r0", 1.0), row("r0", 0.1, task="t-other", persona="q"), row("r1", 1.0)]
-    assert numbers_of(Result(CLOSED.job, tuple(told))).rewordings == 0
+def test_rewordings_say_how_far_words_matter_and_count_for_nothing_else() -> None:
+    told = [row("r0", 1.0), row("r0", 0.1, task="t-other", persona="q", reworded="t-r0"), row("r1", 1.0)]
+    numbers = numbers_of(Result(CLOSED.job, tuple(told)))
+    assert (numbers.rewordings, numbers.samples) == (0, 2)
+    assert numbers.iou is not None
+    assert numbers.iou.mean == 1
     assert numbers_of(CLOSED).rewordings is None
 
 
