@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
 import time
 from pathlib import Path
-from typing import Any, NamedTuple
 
 import pytest
 import torch
@@ -16,59 +11,12 @@ import yaml
 from safetensors.torch import load_file
 
 from sigma_env.scoring.options import COMPONENTS
-from sigma_env.tasks.dataset import load_dataset
-from tests.trainer.speaking import teach
-
-STEPS, PROMPTS, ROLLOUTS, TASKS = 2, 4, 4, 8
-# A rate at which two updates move probabilities by far more than the 1e-4 that rollouts and actor may differ by.
-SETTINGS = {
-    "data.train_batch_size": PROMPTS,
-    "data.train_max_samples": TASKS,
-    "data.shuffle": False,
-    "data.max_response_length": 40,
-    "actor_rollout_ref.rollout.n": ROLLOUTS,
-    "actor_rollout_ref.actor.ppo_mini_batch_size": 2,
-    "actor_rollout_ref.actor.optim.lr": 0.001,
-    "actor_rollout_ref.actor.optim.lr_warmup_steps": 0,
-    "trainer.total_training_steps": STEPS,
-    "trainer.val_before_train": False,
-    "trainer.test_freq": STEPS,
-    "trainer.save_freq": STEPS,
-    "trainer.logger": "[console,file]",
-}
-
-
-class Run(NamedTuple):
-    """What a run left: its folder, verl's metrics by step, and how it ended."""
-
-    folder: Path
-    metrics: dict[int, dict[str, Any]]
-    done: subprocess.CompletedProcess[str]
+from tests.trainer.short_runs import PROMPTS, STEPS, Run, train_tiny
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    folder = tmp_path_factory.mktemp("run")
-    tasks = load_dataset("starter").of_split("train")[:TASKS]
-    teach(folder / "taught", tasks)
-    log = folder / "metrics.jsonl"
-    environment = {name: value for name, value in os.environ.items() if name != "VERL_PLATFORM"}
-    words = [f"--set={key}={value}" for key, value in SETTINGS.items()]
-    words += [f"--set=actor_rollout_ref.model.path={folder / 'taught'}", f"--run-dir={folder}"]
-    done = subprocess.run(
-        [sys.executable, "-m", "trainer", "train", "tiny", *words],
-        cwd=folder,
-        env=environment | {"VERL_FILE_LOGGER_PATH": str(log)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout[-5000:] + done.stderr[-5000:]
-    rows = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
-    metrics: dict[int, dict[str, Any]] = {}
-    for row in rows:
-        metrics.setdefault(row["step"], {}).update(row["data"])
-    return Run(folder, metrics, done)
+    return train_tiny(tmp_path_factory.mktemp("run"))
 
 
 def test_it_takes_the_steps_that_were_asked_for(run: Run) -> None:
