@@ -244,6 +244,8 @@ def _sid_text(text: str) -> str | None:
     parts = text.split("-")
     if parts[2] == "5" and len(parts) == 4 and parts[3] not in _SIDS_OF_NT:
         return "a SID; S-1-5-… alone is one of few well-known ones"
+    if parts[2] == "5" and len(parts) > 4 and parts[3] in ("18", "19", "20"):
+        return "a SID; an account of Windows has nothing below it"
     return None
 
 

@@ -254,7 +254,8 @@ def build_text(goal: Goal, natural: str, rng: random.Random, attempt: int) -> st
         return text + filler
     if attempt % 4 == 3:
         text += f" {word(rng)}"
-    return text if attempt % 4 != 2 else (text + hex_digits(2, rng) if text[-1:].isalnum() else text)
+    is_name = "." in text.rpartition(" ")[2]  # of a file, which ends with its extension
+    return text + hex_digits(2, rng) if attempt % 4 == 2 and text[-1:].isalnum() and not is_name else text
 
 
 def _end_with(text: str, natural: str, tail: str, rng: random.Random, attempt: int) -> str:

@@ -69,7 +69,8 @@ _SUFFIXES: Final[dict[FieldKind, tuple[str, ...]]] = {
 _PREFIXED_PATHS: Final = frozenset({FieldKind.IMAGE, FieldKind.FILE, FieldKind.DIRECTORY})
 _WITHOUT_PREFIX: Final = 0.7
 """How often no path with a prefix is offered: most programs write none."""
-_DEFAULT_PREFIXES: Final = ("My", "New", "Pre")
+_DEFAULT_PREFIXES: Final = ("My", "New")
+_ADDRESS: Final = re.compile(r"(?<![\d.])\d{1,3}(?:\.\d{1,3}){3}(?![\d.])")
 _DEFAULT_SUFFIXES: Final = ("2", "s", " (1)")
 _IDENTIFIER: Final = re.compile(r"[\\\s{]*[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}[\\\s}]*")
 _SWAPPED_HEX: Final = frozenset({FieldKind.HASHES, FieldKind.GUID})
@@ -121,13 +122,21 @@ def misses(
         if tried >= _CANDIDATES:
             return
         shown = rendered(spec, candidate) or candidate
-        if shown in seen:
+        if shown in seen or (_is_spoilt(shown, spec) and not _is_spoilt(text, spec)):
             continue
         seen.add(shown)
         whole = shown if satisfies(shown, keep, refused) else _repaired(shown, refused, keep, spec, rng)
         if whole is not None and cannot_hold(spec, whole) is None and (whole is shown or whole not in seen):
             seen.add(whole)
             yield whole
+
+
+def _is_spoilt(text: str, spec: FieldSpec) -> bool:
+    """Whether something is written like an IPv4 address or a name of a host and is none."""
+    if spec.kind is FieldKind.HOST_NAME and (".." in text or text.startswith(".")):
+        return True
+    octets = [octet for found in _ADDRESS.finditer(text) for octet in found[0].split(".")]
+    return any(int(octet) > 255 or (octet[0] == "0" and octet != "0") for octet in octets)
 
 
 def _repaired(
@@ -171,6 +180,8 @@ def _candidates(text: str, need: Need, spec: FieldSpec, rng: random.Random) -> I
         yield from _filled(text, spec, rng)
         return
     yield from neighbours(text, spec.kind, rng)
+    if text in spec.choices:
+        yield from (choice for choice in rng.sample(spec.choices, len(spec.choices)))
     ways = _ways(text, pattern, spec, rng)
     if spec.kind is FieldKind.IMAGE:
         # Few programs have a name that goes on behind its extension: other names come first.
@@ -229,7 +240,7 @@ def _edit_of(spec: FieldSpec, text: str) -> Callable[[str, bool, random.Random],
         return hex_edits
     if spec.kind in _DIGITS_ONLY or spec.type in ("hex32", "hex64") or spec.kind is FieldKind.IP:
         return number_edits
-    if spec.kind is FieldKind.SID or text.isdigit():
+    if spec.kind is FieldKind.SID or text.isdigit() or text.startswith("%%"):
         return swap_edits
     return edits
 
@@ -273,6 +284,8 @@ def _without(text: str, piece: str) -> list[str]:
 def _moved(text: str, pattern: Pattern, spec: FieldSpec, rng: random.Random) -> Iterator[str]:
     """The text with something before it or behind it, where the pattern is fixed to that side."""
     begins = ends = False
+    if text.startswith("%%"):  # the number of a message
+        return
     if isinstance(pattern, Text):
         begins, ends = pattern.op in ("startswith", "equals"), pattern.op in ("endswith", "equals")
     elif isinstance(pattern, Glob):

@@ -81,6 +81,7 @@ _TELLING = re.compile(r"_old|old_|_bak|\.exe\.exe|\bx[A-Z]|[A-Za-z_]{2,}:\\", re
         (K.SID, "S-1-5-18", "S-1-5-18", "equals"),
         (K.SHARE, "\\\\*\\ADMIN$", "\\\\\\\\\\*\\\\ADMIN$", "equals"),
         (K.HOST_NAME, "files.file.core.windows.net", ".net", "endswith"),
+        (K.TEXT, "192.168.78.56", "192.168.", "startswith"),
         (K.TASK_NAME, "\\Contoso\\Backup", "\\Contoso\\Backup", "equals"),
         (K.SERVICE_NAME, "BITS", "BITS", "equals"),
         (K.VERSION_INFO, "Windows PowerShell", "Windows PowerShell", "equals"),
@@ -93,6 +94,8 @@ def test_near_misses_have_no_telling_letters(kind: K, text: str, literal: str, o
         assert found
         for other in found:
             assert cannot_hold(SPECS[kind], other) is None
+            for address in re.findall(r"\d+\.\d+\.\d+\.\d+", other):
+                ipaddress.IPv4Address(address)
             assert _TELLING.search(other.removeprefix("\\\\?\\")) is None, other
 
 
@@ -103,7 +106,7 @@ def test_a_near_account_of_windows_is_another_one_of_windows() -> None:
     assert set(found) == {"NT AUTHORITY\\LOCAL SERVICE", "NT AUTHORITY\\NETWORK SERVICE"}
 
 
-@pytest.mark.parametrize("text", ["S-1-5-1815", "S-1-5-186", "S-1-5-", "S-1-5-21-report"])
+@pytest.mark.parametrize("text", ["S-1-5-1815", "S-1-5-186", "S-1-5-18-2173", "S-1-5-", "S-1-5-21-report"])
 def test_a_sid_of_one_number_is_a_known_one(text: str) -> None:
     assert cannot_hold(SPECS[K.SID], text) is not None
     assert cannot_hold(SPECS[K.SID], "S-1-5-18") is None
