@@ -12,8 +12,6 @@ from sigma_env.simulation.values.literal import Need, cut_like
 from sigma_env.simulation.values.regex_text import write_text
 
 Place = Literal["whole", "head", "tail", "inner"]
-_APART = 0.5
-"""How often the texts of several patterns are put side by side without looking for one that satisfies them together."""
 _PLACES: dict[TextOp, Place] = {"equals": "whole", "startswith": "head", "endswith": "tail", "contains": "inner"}
 
 
@@ -37,12 +35,15 @@ class Goal(NamedTuple):
     bounds: tuple[Compare, ...] = ()
 
 
-def goal_of(require: Sequence[Need], rng: random.Random) -> Goal | None:
+def goal_of(require: Sequence[Need], rng: random.Random, *, jointly: bool = False) -> Goal | None:
     """The pieces of some patterns; what they leave open inside of a pattern is filled; None if nothing can be all.
 
+    `jointly`: a text of one pattern is looked for that has in it what the others ask for; else they stand side by side.
     Needs without a pattern about one text (Exists, a reference to another field) ask for nothing here.
     """
     fixed = _fixed_goal(tuple(require))
+    if fixed is None and jointly and (joint := _jointly(require, rng)) is not None:
+        return Goal(joint, "", "", ())
     return fixed if fixed is not None else _goal(require, rng)
 
 
@@ -56,8 +57,6 @@ def _fixed_goal(require: tuple[Need, ...]) -> Goal | None:
 
 def _goal(require: Sequence[Need], rng: random.Random | None) -> Goal | None:
     """The same; without `rng` only for patterns that leave nothing open."""
-    if rng is not None and (joint := _jointly(require, rng)) is not None:
-        return Goal(joint, "", "", ())
     found: dict[Place, list[str]] = {"whole": [], "head": [], "tail": [], "inner": []}
     networks: list[str] = []
     bounds: list[Compare] = []
@@ -82,7 +81,7 @@ def _goal(require: Sequence[Need], rng: random.Random | None) -> Goal | None:
 def _jointly(require: Sequence[Need], rng: random.Random) -> str | None:
     """A text of a pattern that leaves something open which has what the others ask for in it, now and then."""
     opened = [need for need in require if isinstance(need.pattern, Glob | Regex)]
-    if len(require) < 2 or rng.random() < _APART:
+    if len(require) < 2:
         return None
     places: dict[Place, list[str]] = {"whole": [], "head": [], "tail": [], "inner": []}
     for need in require:

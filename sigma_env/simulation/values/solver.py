@@ -29,6 +29,8 @@ from sigma_env.simulation.values.shown import kind_shown
 
 ATTEMPTS = 24
 """How often another text is tried before a field is given up."""
+_JOINT_ATTEMPTS = 2
+"""From here on texts are tried in which patterns overlap."""
 _ODD_ATTEMPTS = 8
 """From here on unlikely texts are tried too, such as another drive."""
 
@@ -72,7 +74,7 @@ def solve(
     if spec.kind is FieldKind.ENUM:
         return _choice(require, forbid, spec, rng)
     for attempt in range(attempts):
-        goal = goal_of(require, rng)
+        goal = goal_of(require, rng, jointly=attempt >= _JOINT_ATTEMPTS and attempt % 2 == 0)
         if goal is None or (attempt == 1 and _is_hopeless(goal, require, forbid)):
             return None
         text = _tried(goal, spec, natural, rng, attempt)
