@@ -85,6 +85,8 @@ class Asker:
         self._next_slot = 0.0
         self._not_before = 0.0
         self._one_at_a_time: defaultdict[str, anyio.Lock] = defaultdict(anyio.Lock)
+        # Ours, because a wait for Inspect's would count towards the timeout of the attempt.
+        self._slots = anyio.Semaphore(limits.concurrency)
         self._config = GenerateConfig(max_retries=0, max_connections=limits.concurrency)
 
     async def ask(self, chat: Sequence[ChatMessage], sample: int) -> Reply:
@@ -110,8 +112,9 @@ class Asker:
 
     async def _answered(self, key: str, chat: Sequence[ChatMessage], at_most: float) -> Answered:
         for attempt in range(self._limits.retries + 1):
-            await self._turn()
-            fault = await self._attempt(key, chat, at_most, attempt)
+            async with self._slots:
+                await self._turn()
+                fault = await self._attempt(key, chat, at_most, attempt)
             if isinstance(fault, Answered):
                 return fault
             wait = self._wait(fault, attempt)

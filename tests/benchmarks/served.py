@@ -54,6 +54,8 @@ class Server:
     seen: Counter[str] = field(default_factory=Counter)
     lock: threading.Lock = field(default_factory=threading.Lock)
     ending: threading.Event = field(default_factory=threading.Event)
+    at_once: int = 0
+    most_at_once: int = 0
 
     @property
     def port(self) -> int:
@@ -65,7 +67,13 @@ class Server:
             self.requests.append(body)
             self.seen[asked] += 1
             count = self.seen[asked]
-        return self.script(asked, count)
+            self.at_once += 1
+            self.most_at_once = max(self.most_at_once, self.at_once)
+        try:
+            return self.script(asked, count)
+        finally:
+            with self.lock:
+                self.at_once -= 1
 
 
 @contextmanager

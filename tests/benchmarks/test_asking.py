@@ -1,5 +1,6 @@
 """Requests are paid for once, repeated within limits, as slowly as the server asks, and never beyond the budget."""
 
+import threading
 from pathlib import Path
 
 import anyio
@@ -210,6 +211,18 @@ def test_no_more_requests_per_minute_than_allowed(tmp_path: Path) -> None:
     clock = Clock()
     ask(tmp_path, lambda *_: GOOD, ["a", "b", "c", "d"], limits=Limits(per_minute=30), clock=clock)
     assert clock.now == pytest.approx(6)
+
+
+def test_as_many_requests_at_a_time_as_allowed(tmp_path: Path) -> None:
+    two = threading.Barrier(2, timeout=60)
+
+    def script(*_: object) -> Action:
+        two.wait()  # until another one is under way
+        return GOOD
+
+    replies, server, _ = ask(tmp_path, script, [f"p{number}" for number in range(6)], limits=Limits(concurrency=2))
+    assert all(isinstance(reply, Reply) for reply in replies)
+    assert server.most_at_once == 2
 
 
 def test_the_budget_is_never_exceeded(tmp_path: Path) -> None:
