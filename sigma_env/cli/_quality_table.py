@@ -8,6 +8,7 @@ from typing import Any
 from sigma_env.scoring.quality.figures import FIGURES, Figure, Quality
 from sigma_env.scoring.quality.one_task import TaskQuality
 from sigma_env.scoring.quality.subject import LIKE_THE_RULE
+from sigma_env.tasks.folder import read_cost
 
 _BEST_REWARD = 1.1
 
@@ -15,7 +16,9 @@ _BEST_REWARD = 1.1
 def show(found: Quality, failures: Sequence[str], worst: int) -> None:
     """Prints the figures with their meanings and targets, then the worst tasks, then the gates that failed."""
     part = f", {found.split}" if found.split else ""
-    print(f"{found.dataset}{part}: {found.measured:,} tasks, measured in {found.seconds:.0f} s\n")
+    built = read_cost(found.dataset)
+    cost = "" if built is None else f", built in {built:.0f} s"
+    print(f"{found.dataset}{part}: {found.measured:,} tasks{cost}, measured in {found.seconds:.0f} s\n")
     rows = [row for figure in FIGURES for row in _rows(figure, found.figures[figure.name])]
     widths = [max(len(row[column]) for row in rows) for column in range(3)]
     for name, value, target, about in rows:

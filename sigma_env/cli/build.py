@@ -49,7 +49,7 @@ def build(
         list[Path] | None, typer.Option(metavar="PATH", help="EVTX file or folder of them; may be given again.")
     ] = None,
     simulate: Annotated[
-        bool, typer.Option("--simulate", help="Simulate the logs and the requests, instead of --logs.")
+        bool, typer.Option("--simulate", help="Simulate the requests, and logs; those of --logs stay beside them.")
     ] = False,
     scenario: Annotated[
         Scenario, typer.Option(help="What is special about simulated requests; see docs/simulation.md.")
@@ -85,7 +85,7 @@ def build(
 
     A dataset of your own is made of the rules that you name, on logs that you
     name (the rules that fire become tasks) or, with --simulate, on simulated
-    ones; nothing leaves your machine. What is there under the name is
+    ones, to which --logs adds yours; nothing leaves your machine. What is there under the name is
     replaced. The same rules, logs and seed give the same dataset.
 
     The dataset is kept in your cache (SIGMA_ENV_CACHE names another place).
@@ -115,8 +115,8 @@ def build(
     if name in BUILT_BY:
         if rules or logs or simulate or scenario != "default":
             raise typer.BadParameter(f"{name} has rules and logs of its own; choose another name for yours")
-    elif not rules or bool(logs) == simulate:
-        needs = f"sigma-env build {name} --rules PATH --logs PATH, or --simulate in the place of --logs"
+    elif not rules or not (logs or simulate):
+        needs = f"sigma-env build {name} --rules PATH --logs PATH, or --simulate, or both"
         raise typer.BadParameter(f"a dataset of your own needs rules and logs: {needs}")
     elif scenario != "default" and not simulate:
         raise typer.BadParameter("--scenario is about simulated requests; add --simulate")
@@ -157,7 +157,8 @@ def _build(
     from sigma_env.tasks.simulated import build_simulated
 
     names.check_private_name(name)
-    return build_simulated(name, private_candidates(name, rules), scenario=scenario, seed=seed, progress=progress)
+    candidates = private_candidates(name, rules)
+    return build_simulated(name, candidates, logs=logs, scenario=scenario, seed=seed, progress=progress)
 
 
 def _tell(manifest: Manifest) -> None:

@@ -4,7 +4,8 @@
       manifest.json   see `Manifest`
       tasks.jsonl     one Task per line, sorted by id
       left_out.jsonl  one {source, reason, detail} per rule that became no task
-      own.json        of simulated datasets: the events that were made for each task, see `truth_table.save_own`
+      cost.json       seconds that the build took; no part of the dataset
+  own.json        of simulated datasets: the events that were made for each task, see `truth_table.save_own`
   truth-ENGINE-SEMANTICS-VERSION.json  see `TruthTable`; others are added when an engine is first used
 
 The events are not in it: they lie in the cache of event stores, under the manifest's fingerprint.
@@ -31,6 +32,7 @@ MANIFEST: Final = "manifest.json"
 TASKS: Final = "tasks.jsonl"
 LEFT_OUT: Final = "left_out.jsonl"
 OWN: Final = "own.json"
+COST: Final = "cost.json"
 
 _INDENTED: Final = orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS | orjson.OPT_APPEND_NEWLINE
 
@@ -66,6 +68,19 @@ def write_dataset(manifest: Manifest, assembly: Assembly) -> Path:
             shutil.rmtree(new, ignore_errors=True)
             shutil.rmtree(old, ignore_errors=True)
     return target
+
+
+def write_cost(name: str, seconds: float) -> None:
+    """Notes beside a dataset how long its build took."""
+    (dataset_folder(name) / COST).write_bytes(orjson.dumps({"seconds": round(seconds, 1)}))
+
+
+def read_cost(name: str) -> float | None:
+    """Seconds that the build of a dataset took; None if nobody noted it."""
+    try:
+        return float(orjson.loads((dataset_folder(name) / COST).read_bytes())["seconds"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
 
 
 def _lines(rows: Sequence[object]) -> bytes:

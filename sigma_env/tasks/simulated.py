@@ -1,6 +1,7 @@
 """Datasets whose events and requests are simulated: of every rule that can be satisfied, a task that decides."""
 
 import shutil
+import time
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -22,6 +23,7 @@ from sigma_env.simulation.requests import PERSONAS
 from sigma_env.simulation.world import Company, Written, background, write_logs
 from sigma_env.tasks.assemble import BuildProgress, Candidate, LeftOut, assemble
 from sigma_env.tasks.build import finish
+from sigma_env.tasks.folder import write_cost
 from sigma_env.tasks.manifest import LogsFrom, Manifest, SourceUsed
 from sigma_env.tasks.task import Split
 
@@ -30,6 +32,8 @@ BACKGROUND_PER_RULE: Final = 4
 LEAST_BACKGROUND: Final = 2_000
 
 _LOGS: Final = "logs"
+_REAL: Final = "real"
+"""Stands before the names of log files that were not simulated."""
 
 
 class _Simulated(NamedTuple):
@@ -45,6 +49,7 @@ def build_simulated(
     name: str,
     candidates: Sequence[Candidate],
     *,
+    logs: Sequence[Path] = (),
     scenario: Scenario = "default",
     sources: Sequence[SourceUsed] = (),
     inputs: str = "",
@@ -58,6 +63,7 @@ def build_simulated(
     Args:
         name: of the dataset.
         candidates: rules; their own requests are not used.
+        logs: real logs beside the simulated ones; what the rules match there counts too.
         scenario: what is special about the requests.
         sources: public sources that the rules come from.
         inputs: hash of what the dataset is made from, if that is quick to compute again.
@@ -70,20 +76,24 @@ def build_simulated(
         DatasetError: no rule became a task.
         SimulationError: the simulator is at fault.
     """
+    began = time.perf_counter()
     company = Company.default(seed)
     simulated, impossible = _simulate(candidates, company, scenario, seed, progress)
     drafts = [draft for one in simulated for draft in one.produced.drafts]
     quiet = background(company, seed, max(LEAST_BACKGROUND, BACKGROUND_PER_RULE * len(simulated)))
     everything = [*drafts, *quiet]
     written = _write(name, everything, company, seed, progress)
-    logs = [LogsFrom(kind="simulated", path=f"{name}/{_LOGS}")]
-    store = build_store([place.root() for place in logs], partial(_reading, progress))
+    places = [LogsFrom(kind="simulated", path=f"{name}/{_LOGS}")]
+    places += [LogsFrom(kind="path", path=str(path.resolve()), prefix=_REAL) for path in logs]
+    store = build_store([place.root() for place in places], partial(_reading, progress))
     _label([one.rule for one in simulated], everything, written, store, simulated_dir() / name, progress)
     ready = _candidates(simulated, drafts, written, store)
     assembly = assemble(ready, store, seed, progress, only=only)
     assembly = assembly._replace(left_out=(*left_out, *impossible, *assembly.left_out))
     read = len(candidates) + len(left_out)
-    return finish(name, assembly, store, logs, read, sources=sources, inputs=inputs, seed=seed)
+    manifest = finish(name, assembly, store, places, read, sources=sources, inputs=inputs, seed=seed)
+    write_cost(name, time.perf_counter() - began)
+    return manifest
 
 
 def _reading(progress: BuildProgress | None, file: str, done: int, total: int) -> None:  # noqa: ARG001
@@ -185,13 +195,17 @@ def _candidates(
 ) -> list[Candidate]:
     """The candidates with what was made of them, now that their events have rows."""
     rows = rows_of(written, len(drafts), store)
+    is_real = [file.name.startswith(f"{_REAL}/") for file in store.files]
+    real = Matches.from_rows(
+        store, [row for index, yes in enumerate(is_real) if yes for row in store.rows_of_file(index).tolist()]
+    )
     ready: list[Candidate] = []
     begin = 0
     for one in simulated:
         of_rule = range(begin, begin + len(one.produced.drafts))
         begin = of_rule.stop
         positives = [at for at in of_rule if drafts[at].role == "positive"]
-        own = Matches.from_rows(store, [rows[at] for at in positives if not drafts[at].visible])
+        own = real | Matches.from_rows(store, [rows[at] for at in positives if not drafts[at].visible])
         visible = tuple(store.refs([rows[at] for at in positives if drafts[at].visible]))
         ready.append(_candidate(one, own, visible))
     return ready

@@ -1,5 +1,6 @@
 """Datasets whose events are simulated: from a user's rules to tasks that decide."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -16,8 +17,9 @@ from sigma_env.tasks.build import private_candidates
 from sigma_env.tasks.dataset import Dataset, load_dataset
 from sigma_env.tasks.derive import with_few_for_training
 from sigma_env.tasks.folder import LEFT_OUT, TASKS, dataset_folder
+from sigma_env.tasks.reference import reference_answer
 from sigma_env.tasks.simulated import build_simulated
-from tests.small import RULES
+from tests.small import EVENTS, RULES
 
 MANY = "\n".join(f"              - '\\tool{n}.exe'" for n in range(60))
 MORE = {
@@ -125,3 +127,17 @@ def test_few_for_training_are_the_same_tasks_on_the_same_events(made: Dataset) -
         assert few.truth(task, engine) == made.truth(made.task(task.id), engine)
     with pytest.raises(DatasetError, match="few2: 99 tasks"):
         with_few_for_training("few2", made, 99)
+
+
+def test_real_logs_stay_beside_simulated_ones(cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path / "cache"))
+    path = tmp_path / "theirs.jsonl"
+    path.write_text("".join(json.dumps(event) + "\n" for event in EVENTS), encoding="utf-8")
+    build_simulated("both", private_candidates("both", [cache / "rules" / "whoami.yml"]), logs=[path], seed=SEED)
+    both = load_dataset("both")
+    [task] = both.tasks
+    scored = both.truth(task, NativeEngine()).scored
+    files = {both.store.ref(row).file for row in scored.rows(both.store).tolist()}
+    assert any(file.startswith("real/") for file in files)
+    assert any(not file.startswith("real/") for file in files)
+    assert Scorer(both).score(task, reference_answer(task)).reward == 1.1
