@@ -66,7 +66,9 @@ class Elsewhere:
         named = {slot_name(spec) for name in self._named if (spec := frame.slot(name)) is not None}
         own = frame.slot(field)
         specs = [spec for name in siblings_of(field) if (spec := frame.slot(name)) is not None]
-        specs += [spec for spec in frame.schema.fields if own is not None and spec.kind is own.kind]
+        # Free text says nothing of what else could hold the literal.
+        if own is not None and own.kind is not FieldKind.TEXT:
+            specs += [spec for spec in frame.schema.fields if spec.kind is own.kind]
         usable = {
             spec.name: spec
             for spec in specs
