@@ -19,7 +19,7 @@ from benchmarks.models import ModelSpec, Price
 from benchmarks.numbers import Numbers, numbers_of
 from benchmarks.results import Result, load_results
 from benchmarks.runs import Settings, estimate, run
-from sigma_env.scoring.agents import best_constant
+from sigma_env.scoring.constant import best_constant
 from sigma_env.scoring.scorer import Scorer
 from sigma_env.tasks.dataset import Dataset
 from sigma_env.tasks.reference import reference_answer
@@ -107,8 +107,7 @@ def test_a_server_that_misbehaves(small: Dataset, tmp_path: Path) -> None:
     }  # fmt: skip
     assert rows["crash"].failure == "bad YAML"
     for name in ("guessing", "service", "names"):
-        assert rows[name].error is not None
-        assert "no answer after 2 attempts" in rows[name].error
+        assert "no answer after 2 attempts" in str(rows[name].error)
     assert "no reply in time" in str(rows["names"].error)
     numbers = numbers_of(result)
     assert (numbers.samples, numbers.scored, numbers.unscored, numbers.truncated) == (7, 4, 3, 1)
@@ -177,7 +176,8 @@ def test_a_dry_run_bounds_the_cost_and_asks_nobody(small: Dataset, tmp_path: Pat
         results_of(settings(tmp_path, server.url))
         with Ledger(tmp_path) as ledger:
             [after, _] = estimate(made, ledger)
-        assert (after.answered, after.expected) == (7, pytest.approx(7 * COST))
+        assert after.answered == 7
+        assert after.expected == pytest.approx(7 * COST)
 
 
 def command(folder: Path, url: str) -> list[str]:
