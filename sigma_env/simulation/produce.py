@@ -17,6 +17,8 @@ from sigma_env.simulation.world import Company
 
 EXAMPLES_SHOWN: Final = 2
 """Events that a request shows where its persona shows any."""
+_AS_GOOD: Final = 0.9
+"""Intersection over union from which on a wrong rule counts as one that the events do not tell from the right one."""
 # Eight of SigmaHQ's rules for Windows have more, one of them 4,432; events that tell all of these apart take minutes.
 _MOST_WAYS: Final = 400
 # Fewer rules are done sooner than a second process has started.
@@ -78,6 +80,8 @@ def produce(wish: Wish, company: Company, seed: int) -> Produced:
         plan = _all_of(rule, seed) if wish.persona is None else make_plan(rule, seed, wish.scenario)
         shows = EXAMPLES_SHOWN if wish.persona in _SHOWING else 0
         cases = make_cases(plan, company, seed, visible=shows)
+        if _tells_too_much(cases.drafts):
+            cases = cases._replace(drafts=tuple(draft for draft in cases.drafts if not draft.visible))
         if plan.outage is not None:
             cases = cases._replace(drafts=withhold(cases.drafts, plan.outage, rule, company))
         request = None if wish.persona is None else _request(plan, wish.persona, cases, seed)
@@ -92,6 +96,26 @@ def _all_of(rule: Rule, seed: int) -> Plan:
 
 
 _SHOWING: Final = frozenset({"incident_responder"})
+
+
+def _tells_too_much(drafts: Iterable[Draft]) -> bool:
+    """Whether a value of a visible example is by itself as good as the rule on the other events."""
+    shown = {pair for draft in drafts if draft.visible for pair in _values(draft)}
+    matched: dict[tuple[str, str], list[int]] = {pair: [0, 0] for pair in shown}
+    positives = 0
+    for draft in drafts:
+        if not draft.visible:
+            is_true = draft.role == "positive"
+            positives += is_true
+            for pair in shown.intersection(_values(draft)):
+                matched[pair][is_true] += 1
+    return any(true >= _AS_GOOD * (positives + false) for false, true in matched.values())
+
+
+def _values(draft: Draft) -> Iterator[tuple[str, str]]:
+    for name, value in draft.values.items():
+        if isinstance(value, str):
+            yield name, value.lower()
 
 
 def _request(plan: Plan, persona: str, cases: Cases, seed: int) -> Request:
