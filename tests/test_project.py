@@ -115,7 +115,7 @@ def test_the_python_of_the_readme_runs_and_prints_what_it_shows(environment: dic
 def test_the_commands_of_the_readme_print_what_it_shows(environment: dict[str, str]) -> None:
     program = Path(sys.executable).with_name("sigma-env")
     blocks = fenced(README, "console")
-    assert len(blocks) == 2
+    assert len(blocks) == 3
     for block in blocks:
         command, _, shown = block.removeprefix("$ sigma-env ").partition("\n")
         words = [program, *shlex.split(command)]
