@@ -10,6 +10,12 @@ import pytest
 def pytest_configure(config: pytest.Config) -> None:
     # verl reads it when it is first imported.
     os.environ["VERL_PLATFORM"] = "cpu"
+    # In the order of a training: the plugin is active before any part of verl looks for vLLM.
+    import verl  # noqa: F401
+
+    from trainer.cpu_platform import vllm_metadata
+
+    vllm_metadata.install()
     # Warnings of other projects' code are theirs; ours stay errors.
     for module in (
         "verl",
