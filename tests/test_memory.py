@@ -32,9 +32,9 @@ def test_steps_leave_less_than_one_object_each(small: Dataset) -> None:
     draw = random.Random(0)
     env.reset(seed=0)
     used = []
-    for steps in (2_000, 3_000):
+    for steps in (2_000, 6_000):  # so many that what other tests of the process left behind does not count
         for _ in range(steps):
             env.step(varied(reference_answer(env.open_task), draw))
             env.reset()
         used.append(kept())
-    assert used[1] - used[0] < 3_000 // 2
+    assert used[1] - used[0] < 6_000 // 2
