@@ -7,7 +7,7 @@ from typing import Any
 
 from sigma_env.scoring.quality.figures import FIGURES, Figure, Quality
 from sigma_env.scoring.quality.one_task import TaskQuality
-from sigma_env.scoring.quality.subject import LIKE_THE_RULE
+from sigma_env.simulation.sloppy import LIKE_THE_RULE
 from sigma_env.tasks.folder import read_cost
 
 _BEST_REWARD = 1.1

@@ -68,7 +68,7 @@ class Labeller:
         self._store = store
         self._drafts = drafts
         self._written = written
-        self._rows = _rows_of(store, written)
+        self._rows = rows_of(store, written)
         self._at_row = np.full(store.n_events, -1, np.int64)
         self._at_row[self._rows] = np.arange(len(written))
         self._own: dict[str, list[int]] = {}
@@ -167,8 +167,12 @@ def _check_ids(rules: Sequence[Rule], own: dict[str, list[int]]) -> None:
         raise SimulationError(f"rules: there are events of {sorted(unknown)[0]}, but not the rule itself")
 
 
-def _rows_of(store: EventStore, written: Sequence[Written]) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
-    """The global row of each record that was written."""
+def rows_of(store: EventStore, written: Sequence[Written]) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+    """The global row of each record that was written.
+
+    Raises:
+        SimulationError: the store does not hold all of them.
+    """
     index = {file.name: at for at, file in enumerate(store.files)}
     rows = {name: store.rows_of_file(at) for name, at in index.items()}
     try:

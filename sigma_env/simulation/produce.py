@@ -13,12 +13,11 @@ from sigma_env.simulation.processes import PROCESSES, in_processes
 from sigma_env.simulation.requests import Request, RequestError, full_plan, make_plan, write_request
 from sigma_env.simulation.requests.choosing import ways_of
 from sigma_env.simulation.requests.outline import outline_of
+from sigma_env.simulation.sloppy import LIKE_THE_RULE
 from sigma_env.simulation.world import Company
 
 EXAMPLES_SHOWN: Final = 2
 """Events that a request shows where its persona shows any."""
-_AS_GOOD: Final = 0.9
-"""Intersection over union from which on a wrong rule counts as one that the events do not tell from the right one."""
 # Eight of SigmaHQ's rules for Windows have more, one of them 4,432; events that tell all of these apart take minutes.
 _MOST_WAYS: Final = 400
 # Fewer rules are done sooner than a second process has started.
@@ -109,7 +108,7 @@ def _tells_too_much(drafts: Iterable[Draft]) -> bool:
             positives += is_true
             for pair in shown.intersection(_values(draft)):
                 matched[pair][is_true] += 1
-    return any(true >= _AS_GOOD * (positives + false) for false, true in matched.values())
+    return any(true >= LIKE_THE_RULE * (positives + false) for false, true in matched.values())
 
 
 def _values(draft: Draft) -> Iterator[tuple[str, str]]:

@@ -16,7 +16,7 @@ from sigma_env.sigma.rewrite import to_yaml
 from sigma_env.sigma.rule import Rule
 from sigma_env.sigma.taxonomy import select
 from sigma_env.simulation.draft import Draft
-from sigma_env.simulation.labels import Labeller, write_labels
+from sigma_env.simulation.labels import Labeller, rows_of, write_labels
 from sigma_env.simulation.plan import Scenario
 from sigma_env.simulation.produce import Produced, Wish, produce_all
 from sigma_env.simulation.requests import PERSONAS
@@ -194,7 +194,9 @@ def _candidates(
     simulated: Sequence[_Simulated], drafts: Sequence[Draft], written: Sequence[Written], store: EventStore
 ) -> list[Candidate]:
     """The candidates with what was made of them, now that their events have rows."""
-    rows = rows_of(written, len(drafts), store)
+    # Of starts that a host logs twice, the first record is the case; the second shows less.
+    pairs = zip(written, rows_of(store, written).tolist(), strict=True)
+    rows = {entry.draft: row for entry, row in pairs if not entry.twin}
     is_real = [file.name.startswith(f"{_REAL}/") for file in store.files]
     real = Matches.from_rows(
         store, [row for index, yes in enumerate(is_real) if yes for row in store.rows_of_file(index).tolist()]
@@ -209,23 +211,6 @@ def _candidates(
         visible = tuple(store.refs([rows[at] for at in positives if drafts[at].visible]))
         ready.append(_candidate(one, own, visible))
     return ready
-
-
-def rows_of(written: Sequence[Written], count: int, store: EventStore) -> list[int]:
-    """The rows of drafts: of those that a host logs twice, that of the first record.
-
-    Args:
-        written: what was written, of which only the first `count` drafts are looked at.
-        count: of drafts.
-        store: of the written logs.
-    """
-    files = {file.name: index for index, file in enumerate(store.files)}
-    of_file = {name: store.rows_of_file(index).tolist() for name, index in files.items()}
-    rows = [-1] * count
-    for entry in written:
-        if entry.draft < count and not entry.twin:
-            rows[entry.draft] = of_file[entry.file][entry.position]
-    return rows
 
 
 def _candidate(one: _Simulated, own: Matches, visible: tuple[EventRef, ...]) -> Candidate:

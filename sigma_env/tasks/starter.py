@@ -3,6 +3,7 @@
 That takes some seconds and nothing but this package; the same version makes the same dataset on every machine.
 """
 
+from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
@@ -72,6 +73,7 @@ def _is_built(name: str, inputs: str) -> bool:
         return False
 
 
+@lru_cache(maxsize=1)
 def _inputs() -> str:
     """Hash of the package's data and of the code that makes tasks of them, so that an upgrade builds anew."""
     return f"{code_hash()}-{hash_of([file for file in DATA.rglob('*') if file.is_file()])}"

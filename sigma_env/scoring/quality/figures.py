@@ -9,9 +9,8 @@ import numpy as np
 from sigma_env.scoring.constant import Constant
 from sigma_env.scoring.quality.artefacts import Artefact
 from sigma_env.scoring.quality.one_task import TaskQuality
-from sigma_env.scoring.quality.subject import LIKE_THE_RULE
 from sigma_env.scoring.quality.versions import Tally, Version
-from sigma_env.simulation.sloppy import UNGATED
+from sigma_env.simulation.sloppy import LIKE_THE_RULE, UNGATED
 from sigma_env.tasks.manifest import Manifest
 from sigma_env.tasks.task import Split
 

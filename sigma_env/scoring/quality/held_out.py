@@ -12,9 +12,10 @@ from sigma_env.engines.plan import needle_of
 from sigma_env.events.column import Column
 from sigma_env.events.store import Partition
 from sigma_env.events.volatile import volatile_fields
-from sigma_env.scoring.quality.subject import LIKE_THE_RULE, Subject
+from sigma_env.scoring.quality.subject import Subject
 from sigma_env.scoring.quality.versions import Judge, Version
 from sigma_env.sigma.rule import And, FieldTest, Node, Not, Or, Selection, Text, Value
+from sigma_env.simulation.sloppy import LIKE_THE_RULE
 
 _QUOTED: Final = re.compile(r"`+ ?([^`]+?) ?`+|\"([^\"]+)\"|«([^»]+)»")
 _TECHNICAL: Final = re.compile(r"[^\s\"'`«»(),;]*[\\/.:_=%$@-][^\s\"'`«»(),;]*[^\s\"'`«»(),;.:]")

@@ -5,7 +5,7 @@ from typing import Any
 
 from sigma_env.errors import OptionError
 from sigma_env.scoring.quality.figures import Quality
-from sigma_env.scoring.quality.subject import LIKE_THE_RULE
+from sigma_env.simulation.sloppy import LIKE_THE_RULE
 
 _BINS = 20
 

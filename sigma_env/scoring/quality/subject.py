@@ -1,7 +1,6 @@
 """One task as the quality checks see it."""
 
 from functools import cached_property
-from typing import Final
 
 from sigma_env.engines.base import Matches
 from sigma_env.engines.native import NativeEngine
@@ -11,9 +10,6 @@ from sigma_env.sigma.rule import Node, Rule
 from sigma_env.tasks.reference import disclosed_rule
 from sigma_env.tasks.task import Task
 from sigma_env.tasks.truth import contradicting
-
-LIKE_THE_RULE: Final = 0.9
-"""IoU from which a wrong rule counts as one that the task does not tell from the right one."""
 
 
 class Subject:

@@ -7,9 +7,9 @@ from typing import Final, NamedTuple
 from sigma_env.events.volatile import volatile_fields
 from sigma_env.scoring.quality.equivalence import same_meaning
 from sigma_env.scoring.quality.kinds import Kind, kinds
-from sigma_env.scoring.quality.subject import LIKE_THE_RULE, Subject
+from sigma_env.scoring.quality.subject import Subject
 from sigma_env.sigma.rule import Node
-from sigma_env.simulation.sloppy import UNGATED, Sloppy, from_example, mutants, shortcuts
+from sigma_env.simulation.sloppy import LIKE_THE_RULE, UNGATED, Sloppy, from_example, mutants, shortcuts
 
 _RAREST_TRIED: Final = 3
 

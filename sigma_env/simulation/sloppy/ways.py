@@ -10,8 +10,10 @@ from typing import Final
 
 from sigma_env.sigma.rule import And, FieldTest, Node, Not, Or, Selection
 
+LIKE_THE_RULE: Final = 0.9
+"""IoU from which a wrong rule counts as one that the task does not tell from the right one."""
 SMALLEST_SHARE: Final = 0.112
-"""Of the positives: a part that has less can be forgotten without an IoU below 0.9."""
+"""Of the positives: a part that has less can be forgotten without an IoU below LIKE_THE_RULE."""
 _AIMED_SHARE: Final = 0.125
 _AIMED_SHARE_OF_FEW: Final = 0.222
 _FEW: Final = 4
