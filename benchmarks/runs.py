@@ -21,10 +21,8 @@ from benchmarks.models import ModelSpec
 from benchmarks.prompts import Strategy, choose_shots, prompt
 from benchmarks.rewording import reworded
 from sigma_env.scoring.scorer import Scorer
-from sigma_env.tasks.assemble import profile
+from sigma_env.tasks.clusters import clusters_of
 from sigma_env.tasks.dataset import load_dataset
-from sigma_env.tasks.reference import reference_rule
-from sigma_env.tasks.split import clusters
 from sigma_env.tasks.task import Task
 
 LOGS: Final = "logs"
@@ -114,18 +112,10 @@ def exams(settings: Settings) -> list[Exam]:
         others = (
             {task.id: reworded(scoring, task, settings.rewordings) for task in tasks} if settings.rewordings else {}
         )
-        made.append(Exam(name, settings.split, scoring, tasks, clusters_of(scoring, tasks), others))
+        made.append(
+            Exam(name, settings.split, scoring, tasks, clusters_of(scoring.dataset, scoring.engine, tasks), others)
+        )
     return made
-
-
-def clusters_of(scoring: Scorer, tasks: Sequence[Task]) -> dict[str, str]:
-    """By task, the cluster of near tasks that it belongs to, by the measure that the splits are made with."""
-    store, dataset, engine = scoring.dataset.store, scoring.dataset, scoring.engine
-    profiles = [
-        profile(task.reference, task.request, reference_rule(task), dataset.truth(task, engine), store)
-        for task in tasks
-    ]
-    return {tasks[i].id: tasks[group[0]].id for group in clusters(profiles) for i in group}
 
 
 class Estimate(NamedTuple):

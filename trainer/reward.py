@@ -10,6 +10,7 @@ from verl.experimental.reward_loop.reward_manager.base import RewardManagerBase
 
 from sigma_env.scoring.scorer import Scorer
 from sigma_env.tasks.dataset import load_dataset
+from trainer.answers import answer_text
 
 _SCORING: Final = threading.Lock()
 """verl scores in threads. One answer at a time costs nothing: the engine holds Python's own lock all the while."""
@@ -41,16 +42,6 @@ class SigmaRewardManager(RewardManagerBase):
         text = answer_text(self.tokenizer, ids)
         with _SCORING:
             return self._scorer.score(task_id, text).metrics()
-
-
-def answer_text(tokenizer: Any, ids: list[int]) -> str:
-    """What a model wrote, its special tokens among it, but for the one that ends its turn.
-
-    The scorer needs the others: `</think>` and harmony's channels say where the answer begins.
-    """
-    if ids and ids[-1] in {tokenizer.eos_token_id, tokenizer.pad_token_id}:
-        ids = ids[:-1]
-    return str(tokenizer.decode(ids, skip_special_tokens=False))
 
 
 @lru_cache(maxsize=4)

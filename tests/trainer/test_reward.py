@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 import numpy as np
 import pytest
@@ -15,7 +14,7 @@ from sigma_env.scoring.scorer import Scorer
 from sigma_env.tasks.dataset import load_dataset
 from tests.trainer.test_configs import composed
 from tests.trainer.test_tiny_model import TOKENIZER
-from trainer.reward import SigmaRewardManager, answer_text
+from trainer.reward import SigmaRewardManager
 
 DATASET = load_dataset("starter")
 SCORER = Scorer(DATASET)
@@ -74,10 +73,3 @@ def test_threads_get_what_one_thread_gets(manager: SigmaRewardManager) -> None:
 
     with ThreadPoolExecutor(8) as pool:
         assert list(pool.map(score, cases)) == [SCORER.score(*case).metrics() for case in cases]
-
-
-def test_special_tokens_stay_in_the_text_but_for_the_one_that_ends_it() -> None:
-    ids = TOKENIZER.encode("<|im_start|>a<|im_end|>b<|im_end|>")
-    assert answer_text(TOKENIZER, ids) == "<|im_start|>a<|im_end|>b"
-    nothing: list[Any] = []
-    assert answer_text(TOKENIZER, nothing) == ""
