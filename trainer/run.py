@@ -44,7 +44,8 @@ def prepare(config: Any) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     train_tasks = _playable(settings, settings.train_split)
     write_parquet(train_tasks, settings.dataset, Path(config.data.train_files))
-    write_parquet(_playable(settings, settings.validation_split), settings.dataset, Path(config.data.val_files))
+    validation = _playable(settings, settings.validation_split)
+    write_parquet(validation, settings.dataset, Path(config.data.val_files), validation=True)
     if settings.made_model is not None:
         make_model(config, train_tasks)
     (folder / CONFIG).write_text(OmegaConf.to_yaml(config), encoding="utf-8")
