@@ -45,6 +45,7 @@ def compose(overlay: str, overrides: Sequence[str] = ()) -> Any:
     from omegaconf.errors import OmegaConfBaseException
 
     OmegaConf.register_new_resolver("sum", lambda *numbers: sum(numbers), replace=True)
+    OmegaConf.register_new_resolver("trainer_file", lambda name: str(CONFIGS.parent / name), replace=True)
     try:
         with initialize_config_dir(str(CONFIGS), version_base=None):
             config = hydra_compose(overlay, [f"hydra.searchpath=[file://{verl}]", *overrides])

@@ -13,7 +13,7 @@ from sigma_env.tasks.dataset import load_dataset
 from sigma_env.tasks.messages import messages, prompt_text
 from sigma_env.tasks.task import Task
 from trainer.data import write_parquet
-from trainer.errors import ConfigError
+from trainer.errors import ConfigError, TrainerError
 
 CONFIG: Final = "config.yaml"
 """The resolved configuration, in a run's folder."""
@@ -27,12 +27,21 @@ def train(config: Any) -> None:
 
     Raises:
         ConfigError: the dataset has no task in a split that is trained or validated on.
+        TrainerError: the run cannot go on; see `trainer.sampler`.
     """
     prepare(config)
-    from verl.trainer.main_ppo import TaskRunnerV1, run_ppo
+    import ray
+    from verl.trainer.main_ppo import run_ppo
+
+    from trainer.task_runner import TaskRunner
 
     with _ray(config):
-        run_ppo(config, task_runner_class=TaskRunnerV1)
+        try:
+            run_ppo(config, task_runner_class=ray.remote(TaskRunner))
+        except ray.exceptions.RayTaskError as error:
+            if isinstance(error.cause, TrainerError):
+                raise error.cause from None  # its message is for people; Ray's is a traceback
+            raise
 
 
 def prepare(config: Any) -> None:

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-import json
 import os
+import signal
 import subprocess
 import sys
+import time
+from contextlib import suppress
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from sigma_env.tasks.dataset import load_dataset
 from tests.trainer.speaking import teach
+from trainer.metrics import read
 
-STEPS: Final = 2
+STEPS: Final = 5
+SAVED: Final = 2
 PROMPTS: Final = 4
 ROLLOUTS: Final = 4
 TASKS: Final = 8
+MARK: Final = "SIGMAFORGE_TEST_RUN"
 # A rate at which two updates move probabilities by far more than the 1e-4 that rollouts and actor may differ by.
 SETTINGS: Final[dict[str, object]] = {
     "data.train_batch_size": PROMPTS,
@@ -25,43 +30,76 @@ SETTINGS: Final[dict[str, object]] = {
     "actor_rollout_ref.rollout.n": ROLLOUTS,
     "actor_rollout_ref.actor.ppo_mini_batch_size": 2,
     "actor_rollout_ref.actor.ppo_micro_batch_size_per_gpu": 4,
-    "actor_rollout_ref.actor.optim.lr": 0.001,
+    "actor_rollout_ref.actor.optim.lr": 0.0002,
     "actor_rollout_ref.actor.optim.lr_warmup_steps": 0,
     "trainer.total_training_steps": STEPS,
     "trainer.val_before_train": False,
     "trainer.test_freq": STEPS,
-    "trainer.save_freq": STEPS,
-    "trainer.logger": "[console,file]",
+    "trainer.save_freq": SAVED,
 }
 
 
 class Run(NamedTuple):
-    """What a run left: its folder, and verl's metrics by step."""
+    """What a run left: its folder, and the metrics of each step."""
 
     folder: Path
-    metrics: dict[int, dict[str, Any]]
+    metrics: dict[int, dict[str, float]]
 
 
-def train_tiny(folder: Path, *words: str) -> Run:
+def train_tiny(folder: Path, *words: str, **settings: object) -> Run:
     """Runs `python -m trainer train tiny`, with more words, on a model that earns something."""
-    teach(folder / "taught", load_dataset("starter").of_split("train")[:TASKS])
-    log = folder / "metrics.jsonl"
-    environment = {name: value for name, value in os.environ.items() if name != "VERL_PLATFORM"}
-    settings = SETTINGS | {
-        "actor_rollout_ref.model.path": folder / "taught",
-        "+sigmaforge.environment.VERL_FILE_LOGGER_PATH": log,
-    }
+    code = start(folder, *words, **teach_model(folder), **settings).wait()
+    assert code == 0, output(folder)
+    return left(folder)
+
+
+def teach_model(folder: Path) -> dict[str, object]:
+    """Makes the model that earns something, unless it is there; returns the setting that names it."""
+    if not (model := folder / "taught").exists():
+        teach(model, load_dataset("starter").of_split("train")[:TASKS])
+    return {"actor_rollout_ref.model.path": model}
+
+
+def start(folder: Path, *words: str, **settings: object) -> subprocess.Popen[bytes]:
+    """Starts a run in a folder of its own."""
     command = [sys.executable, "-m", "trainer", "train", "tiny", f"--run-dir={folder}", *words]
-    done = subprocess.run(
-        command + [f"--set={key}={value}" for key, value in settings.items()],
-        cwd=folder,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout[-5000:] + done.stderr[-5000:]
-    metrics: dict[int, dict[str, Any]] = {}
-    for row in map(json.loads, log.read_text(encoding="utf-8").splitlines()):
-        metrics.setdefault(row["step"], {}).update(row["data"])
-    return Run(folder, metrics)
+    with (folder / "output.txt").open("ab") as file:
+        return subprocess.Popen(
+            command + [f"--set={key}={value}" for key, value in (SETTINGS | settings).items()],
+            cwd=folder,
+            env={name: value for name, value in os.environ.items() if name != "VERL_PLATFORM"} | {MARK: str(folder)},
+            stdout=file,
+            stderr=subprocess.STDOUT,
+        )
+
+
+def output(folder: Path) -> str:
+    """The end of what a run said."""
+    return (folder / "output.txt").read_text(encoding="utf-8", errors="replace")[-10000:]
+
+
+def left(folder: Path) -> Run:
+    """What is in a run's folder now."""
+    return Run(folder, {int(line["step"]): line for line in read(folder)})
+
+
+def processes_of(folder: Path) -> list[int]:
+    """Every process that a run in this folder started, by the environment that it inherited."""
+    mark = f"{MARK}={folder}".encode()
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            if mark in (process / "environ").read_bytes().split(b"\0"):
+                found.append(int(process.name))
+        except OSError:
+            pass  # ended meanwhile, or another user's
+    return found
+
+
+def kill(folder: Path) -> None:
+    """Ends all processes of a run as a machine that goes down does."""
+    while alive := processes_of(folder):
+        for process in alive:
+            with suppress(ProcessLookupError):
+                os.kill(process, signal.SIGKILL)
+        time.sleep(0.05)

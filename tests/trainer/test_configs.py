@@ -43,6 +43,7 @@ ADDED = {
     "actor_rollout_ref.rollout.enable_sleep_mode": "RolloutConfig",
     "data.apply_chat_template_kwargs": "tokenizer.apply_chat_template",
     "ray_kwargs.ray_init": "ray.init",
+    "trainer.v1.sampler.sampler_kwargs": "GroupSampler",
 }
 
 

@@ -10,35 +10,13 @@ from importlib.metadata import PackageNotFoundError, version
 import pytest
 import torch
 
-from trainer.cpu_platform import platform, upstream, vllm_metadata
-from trainer.errors import UpstreamChanged
+from trainer.cpu_platform import platform, vllm_metadata
 
 
 def run(code: str, **variables: str) -> subprocess.CompletedProcess[str]:
     """Runs code in a process of its own, with VERL_PLATFORM as given or unset."""
     environment = {name: value for name, value in os.environ.items() if name != "VERL_PLATFORM"} | variables
     return subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
-
-
-@pytest.mark.parametrize("needed", [*upstream.VERL, *upstream.VLLM])
-def test_every_line_that_is_worked_around_is_there(needed: upstream.Reliance) -> None:
-    upstream.check([needed])
-
-
-@pytest.mark.parametrize(
-    "change", [{"line": "this line is gone"}, {"path": "verl/no_such_file.py"}, {"package": "no-such-package"}]
-)
-def test_a_line_that_is_gone_is_an_error_that_names_it_and_its_work_around(change: dict[str, str]) -> None:
-    changed = upstream.VERL[1]._replace(**change)
-    with pytest.raises(UpstreamChanged) as caught:
-        upstream.check([changed])
-    assert changed.line in str(caught.value)
-    assert changed.path in str(caught.value)
-    assert changed.workaround in str(caught.value)
-
-
-def test_every_reliance_says_what_the_line_does_and_what_we_do() -> None:
-    assert all(needed.problem and needed.workaround for needed in (*upstream.VERL, *upstream.VLLM))
 
 
 INERT = """

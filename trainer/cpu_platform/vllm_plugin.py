@@ -14,6 +14,7 @@ def register() -> None:
     from vllm import _custom_ops as ops
 
     from trainer.cpu_platform import upstream
+    from trainer.upstream import check
 
-    upstream.check(upstream.VLLM)
+    check(upstream.VLLM)
     ops._supports_onednn = False
