@@ -1,66 +1,140 @@
-"""The checkpoints of a run on disk: what a kill may leave of them, and how many there are.
+"""What a user names as a model: a run, one of its checkpoints, a model in Hugging Face's layout, an adapter."""
 
-verl writes a step's folder first and its number into a file after it, so that the file always names a folder that is
-whole. It opens that file anew each time, though: a kill in that moment leaves it empty.
-"""
-
+import json
 import re
-import shutil
 from pathlib import Path
-from typing import Final
+from typing import Any, Final, NamedTuple
 
-from trainer.errors import TrainerError
+from trainer import config as configs
+from trainer.errors import ConfigError
+from trainer.run import CONFIG
 
-LATEST: Final = "latest_checkpointed_iteration.txt"
-"""verl's file that names the step to go on after."""
-
-_LAST_WRITTEN: Final = "data.pt"
-_FOLDER: Final = re.compile(r"global_step_(\d+)")
-
-
-def steps(folder: Path) -> dict[int, Path]:
-    """The folders of checkpoints by step, whole or not."""
-    found = {int(name[1]): path for path in folder.glob("*") if (name := _FOLDER.fullmatch(path.name))}
-    return dict(sorted(found.items()))
+EXPORTED_CONFIG: Final = "sigmaforge.yaml"
+"""A run's configuration in a folder that was exported from it."""
+_STEP: Final = "global_step_"
+_NEWEST: Final = "latest_checkpointed_iteration.txt"
+LORA_META: Final = "lora_train_meta.json"
+ADAPTER_CONFIG: Final = "adapter_config.json"
+_ON_THE_HUB: Final = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
 
 
-def mend(folder: Path) -> None:
-    """Names the newest checkpoint where a kill left verl's file empty.
+class Checkpoint(NamedTuple):
+    """A model that can be asked.
+
+    Attributes:
+        name: for people and files.
+        model: what is loaded: a folder in Hugging Face's layout, or a name on its hub.
+        adapter: a folder in PEFT's layout with an adapter of that model; None if there is none.
+        actor: verl's folder of shards that `model` or `adapter` has to be made of first; see `trainer.shards.ready`.
+        run: folder of the run that it is of, None if it is of none.
+        config: resolved configuration of that run; None where an overlay has to be named.
+    """
+
+    name: str
+    model: str
+    adapter: Path | None = None
+    actor: Path | None = None
+    run: Path | None = None
+    config: Path | None = None
+
+
+def find(named: str) -> Checkpoint:
+    """What a name on the command line stands for.
+
+    Args:
+        named: the folder of a run, of which the newest checkpoint is taken; of one of its checkpoints
+            (RUN/checkpoints/global_step_N); of a model in Hugging Face's layout; of a PEFT adapter; or OWNER/NAME on
+            Hugging Face's hub.
 
     Raises:
-        TrainerError: the file holds something else that is no number, or names a checkpoint that is not there.
+        ConfigError: it is none of these, or is not complete; the message says what it may be.
     """
-    latest = folder / LATEST
-    if not latest.exists():
-        return
-    said = latest.read_text(encoding="utf-8").strip()
-    there = steps(folder)
-    if not said:
-        # All of a checkpoint is written before this file is opened.
-        whole = [step for step, path in there.items() if (path / _LAST_WRITTEN).exists()]
-        said = str(max(whole, default=""))
-        _write(latest, said)
-    if not said.isdecimal() or int(said) not in there:
-        raise TrainerError(
-            f"{latest} says {said!r}, and the folder's checkpoints are of the steps {list(there)}; write one of them "
-            "into it, or delete it to start anew"
+    folder = Path(named)
+    if not folder.exists() and _ON_THE_HUB.fullmatch(named):
+        return Checkpoint(named.replace("/", "--"), named)
+    folder = folder.absolute()
+    if (folder / "actor").is_dir():
+        return _of_verl(folder)
+    if (folder / "checkpoints").is_dir():
+        return _of_verl(_newest(folder))
+    if (folder / ADAPTER_CONFIG).is_file():
+        return _of_adapter(folder)
+    if (folder / "config.json").is_file():
+        return Checkpoint(folder.name, str(folder), config=_if_there(folder / EXPORTED_CONFIG))
+    raise ConfigError(
+        f"{named}: no model is there. Name the folder of a run, of one of its checkpoints "
+        f"(RUN/checkpoints/{_STEP}N), of a model in Hugging Face's layout (with config.json) or of a PEFT adapter "
+        f"(with {ADAPTER_CONFIG}), or OWNER/NAME on Hugging Face's hub"
+    )
+
+
+def load_config(checkpoint: Checkpoint | None, overlay: str | None) -> Any:
+    """The configuration that says how a model is asked: of the overlay if one is named, else of the model's run.
+
+    Raises:
+        ConfigError: no overlay is named, and the model is of no run.
+    """
+    if overlay is not None:
+        return configs.compose(overlay, [f"sigmaforge.run_dir='{Path.cwd()}'"])
+    if checkpoint is None or checkpoint.config is None:
+        what = "an endpoint" if checkpoint is None else checkpoint.model
+        raise ConfigError(
+            f"{what}: it is not said how it is to be asked (thinking, lengths); name the overlay that it was made "
+            f"for with --overlay: {', '.join(configs.overlays())}"
         )
+    from omegaconf import OmegaConf
+
+    return OmegaConf.load(checkpoint.config)
 
 
-def forget_after(folder: Path, step: int) -> None:
-    """Deletes checkpoints of later steps: a kill cut them short, or the run will take those steps again."""
-    for later, path in steps(folder).items():
-        if later > step:
-            shutil.rmtree(path)
+def _newest(run: Path) -> Path:
+    said = run / "checkpoints" / _NEWEST
+    if not said.is_file():
+        raise ConfigError(f"{run}: the run has no checkpoint yet ({said} is missing)")
+    return run / "checkpoints" / f"{_STEP}{said.read_text(encoding='utf-8').strip()}"
 
 
-def prune(folder: Path, keep: int) -> None:
-    """Deletes all but the newest checkpoints, whichever process of the run wrote them."""
-    for path in list(steps(folder).values())[:-keep]:
-        shutil.rmtree(path)
+def _of_verl(step: Path) -> Checkpoint:
+    actor, run = step / "actor", step.parent.parent
+    config = _if_there(run / CONFIG)
+    if not actor.is_dir():
+        raise ConfigError(f"{step}: it has no folder 'actor', so it is no whole checkpoint")
+    owner = {"run": run if config else None, "config": config}
+    name = f"step-{step.name.removeprefix(_STEP)}"
+    if (actor / LORA_META).is_file():
+        adapter = actor / "adapter"
+        unmade = None if (adapter / ADAPTER_CONFIG).is_file() else actor
+        return Checkpoint(name, _base(step, config), adapter, unmade, **owner)
+    saved, merged = actor / "huggingface", actor / "merged"
+    if _has_weights(saved):
+        return Checkpoint(name, str(saved), **owner)
+    return Checkpoint(name, str(merged), None, None if _has_weights(merged) else actor, **owner)
 
 
-def _write(path: Path, text: str) -> None:
-    new = path.with_suffix(".new")
-    new.write_text(text, encoding="utf-8")
-    new.replace(path)
+def _base(step: Path, config: Path | None) -> str:
+    """The model that a run's adapters are of."""
+    if config is None:
+        raise ConfigError(
+            f"{step}: the base of its adapter is not known, because {step.parent.parent / CONFIG} is missing; leave "
+            "the checkpoint in its run's folder"
+        )
+    from omegaconf import OmegaConf
+
+    return str(OmegaConf.load(config).actor_rollout_ref.model.path)
+
+
+def _of_adapter(folder: Path) -> Checkpoint:
+    base = json.loads((folder / ADAPTER_CONFIG).read_text(encoding="utf-8")).get("base_model_name_or_path")
+    if not base:
+        raise ConfigError(
+            f"{folder / ADAPTER_CONFIG}: base_model_name_or_path is missing; name the model that it adapts"
+        )
+    return Checkpoint(folder.name, str(base), folder, config=_if_there(folder / EXPORTED_CONFIG))
+
+
+def _has_weights(folder: Path) -> bool:
+    return any(folder.glob("model*.safetensors"))
+
+
+def _if_there(path: Path) -> Path | None:
+    return path if path.is_file() else None

@@ -12,7 +12,10 @@ import typer
 from sigma_env.errors import SigmaEnvError
 from trainer import config as configs
 from trainer.errors import ConfigError
+from trainer.evaluate.command import evaluate
+from trainer.export import export_command
 from trainer.plan import plan, render
+from trainer.serve import serve_command
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help="Train language models on SigmaForge's tasks.")
 
@@ -20,6 +23,11 @@ app = typer.Typer(add_completion=False, no_args_is_help=True, help="Train langua
 @app.callback()
 def _commands() -> None:
     """Train language models on SigmaForge's tasks, with verl, vLLM and Ray."""
+
+
+app.command()(evaluate)
+app.command("export")(export_command)
+app.command("serve")(serve_command)
 
 
 @app.command()

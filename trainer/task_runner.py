@@ -11,13 +11,13 @@ from verl.trainer.ppo.v1 import trainer_base
 from verl.trainer.ppo.v1.trainer_sync import PPOTrainerSync
 from verl.utils import tensordict_utils as tu
 
-from trainer import checkpoints, records
+from trainer import records, resume
 from trainer.metrics import MetricsLog, read
 from trainer.upstream import Reliance, check
 
 _BASE: Final = "verl/trainer/ppo/v1/trainer_base.py"
 _NAMES: Final = "trainer.task_runner.Uids takes the place of the module `uuid` there"
-_ORDER: Final = "trainer.checkpoints.mend, and Trainer._save_checkpoint, take this order for granted"
+_ORDER: Final = "trainer.resume.mend, and Trainer._save_checkpoint, take this order for granted"
 
 VERL: Final = (
     Reliance(
@@ -132,17 +132,17 @@ class Trainer(PPOTrainerSync):
         self._compute_metrics(batch, so_far, {**timing, "step": sum(timing.values())}, self.global_steps, epoch)
         self._log.log(so_far, self.global_steps)
         if self._keep:
-            checkpoints.prune(self._checkpoints, max(1, self._keep - 1))
+            resume.prune(self._checkpoints, max(1, self._keep - 1))
         super()._save_checkpoint()
         if self._keep:
-            checkpoints.prune(self._checkpoints, self._keep)
+            resume.prune(self._checkpoints, self._keep)
 
     def _load_checkpoint(self) -> None:
         """Goes on after the last checkpoint, and forgets what was recorded of later steps."""
-        checkpoints.mend(self._checkpoints)
+        resume.mend(self._checkpoints)
         super()._load_checkpoint()
         self.config.trainer.val_before_train = validates = self._validates_again()
-        checkpoints.forget_after(self._checkpoints, self.global_steps)
+        resume.forget_after(self._checkpoints, self.global_steps)
         records.forget_after(self.config.sigmaforge.run_dir, self.global_steps, validates)
         self._log.forget_after(self.global_steps)
 

@@ -28,7 +28,7 @@ from tests.trainer.short_runs import (
     start,
     teach_model,
 )
-from trainer import checkpoints, records
+from trainer import records, resume
 
 VARYING = ("timing_", "perf/", "training/rollout_", "rollout_corr/")
 """Metrics that no seed decides: times and memory, and the last bits of what vLLM computes, in batches that it makes up
@@ -56,7 +56,7 @@ def killed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Past]:
         time.sleep(0.005)
     kill(folder)
     process.wait()
-    latest = (folder / "checkpoints" / checkpoints.LATEST).read_text()
+    latest = (folder / "checkpoints" / resume.LATEST).read_text()
     # The kill may come too late by a moment; then the checkpoint is whole.
     assert latest in {str(SAVED), "", str(KILLED)}
     past = Past(left(folder).metrics, rollouts_of(folder), int(latest or KILLED))

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from trainer.checkpoints import LATEST, forget_after, mend, prune, steps
 from trainer.errors import TrainerError
+from trainer.resume import LATEST, forget_after, mend, prune, steps
 
 
 def saved(folder: Path, *whole: int, cut_short: int | None = None, latest: str | None = None) -> Path:
