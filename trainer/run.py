@@ -10,8 +10,8 @@ from typing import Any, Final
 
 from sigma_env.engines.choose import make_engine
 from sigma_env.tasks.dataset import load_dataset
-from sigma_env.tasks.messages import messages, prompt_text
 from sigma_env.tasks.task import Task
+from trainer.chats import make_model
 from trainer.data import write_parquet
 from trainer.errors import ConfigError, TrainerError
 
@@ -44,6 +44,19 @@ def train(config: Any) -> None:
             raise
 
 
+def sft(config: Any) -> Path:
+    """Makes a model if asked, and trains it on chats; see `trainer.warm_start`.
+
+    Returns:
+        The folder of the trained model.
+    """
+    from trainer.warm_start import warm_start
+
+    tasks = playable(config.sigmaforge, config.sigmaforge.train_split)
+    make_model(config, tasks)
+    return warm_start(config, tasks)
+
+
 def prepare(config: Any) -> None:
     """Makes what a run needs in its folder: the resolved configuration, verl's parquet files, and a model if asked."""
     from omegaconf import OmegaConf
@@ -51,29 +64,20 @@ def prepare(config: Any) -> None:
     settings = config.sigmaforge
     folder = Path(settings.run_dir)
     folder.mkdir(parents=True, exist_ok=True)
-    train_tasks = _playable(settings, settings.train_split)
+    train_tasks = playable(settings, settings.train_split)
     write_parquet(train_tasks, settings.dataset, Path(config.data.train_files))
-    validation = _playable(settings, settings.validation_split)
+    validation = playable(settings, settings.validation_split)
     write_parquet(validation, settings.dataset, Path(config.data.val_files), validation=True)
-    if settings.made_model is not None:
-        make_model(config, train_tasks)
+    make_model(config, train_tasks)
     (folder / CONFIG).write_text(OmegaConf.to_yaml(config), encoding="utf-8")
 
 
-def make_model(config: Any, tasks: tuple[Task, ...]) -> None:
-    """Makes the model that `sigmaforge.made_model` describes, unless the folder holds one.
+def playable(settings: Any, split: str) -> tuple[Task, ...]:
+    """The tasks of a split that the run's engine can score.
 
-    The tokenizer is fitted to prompts and references of training tasks only.
+    Raises:
+        ConfigError: there is none.
     """
-    from trainer.tiny_model import Size, make
-
-    folder = Path(config.actor_rollout_ref.model.path)
-    if not (folder / "config.json").exists():
-        texts = [text for task in tasks for text in (prompt_text(messages(task)), task.reference)]
-        make(folder, texts, Size(**config.sigmaforge.made_model), config.sigmaforge.seed)
-
-
-def _playable(settings: Any, split: str) -> tuple[Task, ...]:
     dataset = load_dataset(settings.dataset)
     tasks = dataset.playable(make_engine(settings.engine, settings.semantics), split)  # type: ignore[arg-type]
     if not tasks:

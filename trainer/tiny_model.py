@@ -4,6 +4,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+from sigma_env.tasks.messages import ABSTAIN_PROMPT, SYSTEM_PROMPT
+
 END_OF_TEXT: Final = "<|endoftext|>"
 START: Final = "<|im_start|>"
 END: Final = "<|im_end|>"
@@ -20,6 +22,10 @@ _QUOTES: Final = r" ?['`\"]"
 """Split off, with the space before it. Literals then tokenise alike in a request, which quotes them with backticks or
 double quotes, and in YAML; only so does copying become learnable for a small model."""
 
+CONSTANTS: Final = (SYSTEM_PROMPT, SYSTEM_PROMPT + ABSTAIN_PROMPT)
+"""What every prompt says before its request, one token each. It tells a model that is trained on nothing else no more
+than that, and spelt out it would be three quarters of all tokens."""
+
 
 class Size(NamedTuple):
     """Measures of a model.
@@ -30,7 +36,7 @@ class Size(NamedTuple):
         heads: attention heads, each with its own key and value.
         head: width of a head.
         feed_forward: width of the gated layer.
-        vocabulary: tokens, the 256 bytes and the special ones among them.
+        vocabulary: tokens, the 256 bytes, the special ones and CONSTANTS among them.
         positions: tokens of the longest prompt and answer together.
     """
 
@@ -48,7 +54,7 @@ def make(folder: Path, texts: Sequence[str], size: Size = Size(), seed: int = 0)
 
     Args:
         folder: where to.
-        texts: what the tokenizer is fitted to; prompts and answers.
+        texts: what the tokenizer is fitted to; requests and answers.
         size: of the model.
         seed: of its weights. The same seed gives the same files.
 
@@ -65,7 +71,7 @@ def make(folder: Path, texts: Sequence[str], size: Size = Size(), seed: int = 0)
 
 def make_tokenizer(texts: Iterable[str], size: Size) -> Any:
     """A byte-level BPE tokenizer with ChatML's special tokens: every text can be encoded, and comes back the same."""
-    from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
+    from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
     from transformers import PreTrainedTokenizerFast
 
     tokenizer = Tokenizer(models.BPE())
@@ -78,12 +84,13 @@ def make_tokenizer(texts: Iterable[str], size: Size) -> Any:
     )
     tokenizer.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
-        vocab_size=size.vocabulary,
+        vocab_size=size.vocabulary - len(CONSTANTS),
         special_tokens=[END_OF_TEXT, START, END],
         initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
         show_progress=False,
     )
     tokenizer.train_from_iterator(texts, trainer)
+    tokenizer.add_tokens([AddedToken(text, normalized=False) for text in CONSTANTS])
     fast = PreTrainedTokenizerFast(
         tokenizer_object=tokenizer, eos_token=END, pad_token=END_OF_TEXT, model_max_length=size.positions
     )
