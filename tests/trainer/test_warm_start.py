@@ -97,7 +97,7 @@ def test_a_state_of_another_model_is_refused_by_name(tmp_path: Path) -> None:
         {"done": 5, "weights": {"lm_head.weight": torch.zeros(2, 2)}, "optimisers": []},
         tmp_path / "warm_start/state.pt",
     )
-    with pytest.raises(SigmaEnvError, match=r"warm_start/state.pt is of another configuration, .*--run-dir"):
+    with pytest.raises(SigmaEnvError, match=r"(?s)warm_start/state.pt is of another configuration, .*--run-dir"):
         trained(tmp_path)
 
 
