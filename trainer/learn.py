@@ -116,7 +116,7 @@ class _Seed:
         written.replace(self.folder / SECONDS)
 
     def _train(self) -> None:
-        self._command("train", self.folder, *_from(self.started))
+        self._command("train", self.folder, *starting_from(self.started))
 
     def _more_warm_start(self) -> None:
         """As many more steps on other chats as took the wall time of GRPO."""
@@ -124,7 +124,7 @@ class _Seed:
         per_step = rows[-1]["seconds"] / rows[-1]["step"]
         steps = max(1, round(self.seconds()["grpo"] / per_step))
         other = [f"sigmaforge.warm_start.steps={steps}", f"sigmaforge.warm_start.seed={_other(self.seed)}"]
-        self._command("sft", self.folder / CONTROL, *_from(self.started), *other)
+        self._command("sft", self.folder / CONTROL, *starting_from(self.started), *other)
 
     def _evaluate(self, name: str, model: Path) -> None:
         evaluate_all(
@@ -150,9 +150,10 @@ class _Seed:
             raise TrainerError(f"seed {self.seed}: {stage} ended with status {status}; see what it said above")
 
 
-def _from(model: Path) -> Sequence[str]:
-    """Settings that start from a model instead of making one."""
-    return f"actor_rollout_ref.model.path='{model}'", "sigmaforge.made_model=null"
+def starting_from(model: Path) -> Sequence[str]:
+    """Settings that start from the result of a warm start instead of making a model."""
+    key = "lora_adapter_path" if (model / "adapter_config.json").exists() else "path"
+    return f"actor_rollout_ref.model.{key}='{model}'", "sigmaforge.made_model=null"
 
 
 def _other(seed: int) -> int:

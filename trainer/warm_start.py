@@ -113,7 +113,10 @@ class _Session:
         adapted = self.wanted.lora_rank > 0
         self.device = "cuda" if torch.cuda.is_available() else "cpu"
         model: Any = AutoModelForCausalLM.from_pretrained(
-            path, dtype=torch.bfloat16 if adapted else torch.float32, attn_implementation=attention
+            path,
+            dtype=torch.bfloat16 if adapted else torch.float32,
+            attn_implementation=attention,
+            **_quantisation(path),
         )
         if config.actor_rollout_ref.model.enable_gradient_checkpointing:
             model.gradient_checkpointing_enable()
@@ -223,6 +226,16 @@ class _Session:
         self.tokenizer.save_pretrained(written)
         written.rename(self.folder / MODEL)
         (self.folder / _STATE).unlink(missing_ok=True)
+
+
+def _quantisation(path: str) -> dict[str, Any]:
+    """How the weights of a quantised model are loaded: MXFP4 has no gradient, and is taken apart."""
+    from transformers import AutoConfig, Mxfp4Config
+
+    found = getattr(AutoConfig.from_pretrained(path), "quantization_config", None)
+    if found is None or found.get("quant_method") != "mxfp4":
+        return {}
+    return {"quantization_config": Mxfp4Config(dequantize=True)}
 
 
 def _with_adapter(config: Any, model: Any) -> Any:

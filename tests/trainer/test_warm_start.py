@@ -175,3 +175,26 @@ def test_answers_shown_are_those_that_the_scorer_reads() -> None:
     from trainer.answers import answer_text
 
     assert answer_text(TOKENIZER, example.answer) == reference_answer(TASKS[0])
+
+
+def test_gpt_oss_is_adapted_in_its_attention_alone(tmp_path: Path) -> None:
+    from transformers import GptOssConfig, GptOssForCausalLM
+
+    base = tmp_path / "base"
+    size = {"hidden_size": 32, "intermediate_size": 32, "num_hidden_layers": 2, "num_local_experts": 4, "head_dim": 16}
+    heads = {"num_attention_heads": 2, "num_key_value_heads": 1, "vocab_size": len(TOKENIZER)}
+    GptOssForCausalLM(GptOssConfig(**size, **heads, pad_token_id=TOKENIZER.pad_token_id)).save_pretrained(base)
+    TOKENIZER.save_pretrained(base)
+    config = configured(
+        tmp_path,
+        f"actor_rollout_ref.model.path={base}",
+        "sigmaforge.made_model=null",
+        "actor_rollout_ref.model.override_config.attn_implementation=eager",
+        "actor_rollout_ref.model.target_modules=[q_proj,k_proj,v_proj,o_proj]",
+        "sigmaforge.warm_start.lora_rank=4",
+        "sigmaforge.warm_start.merge_adapter=false",
+        "sigmaforge.warm_start.optimizer=adamw",
+    )
+    adapter = load_file(warm_start(config, TASKS) / "adapter_model.safetensors")
+    assert {name.split(".")[-3] for name in adapter} == {"q_proj", "k_proj", "v_proj", "o_proj"}
+    assert any(weights.abs().max() > 0 for name, weights in adapter.items() if "lora_B" in name)
