@@ -89,42 +89,6 @@ def sft(
     print(run(config))
 
 
-@app.command()
-def learn(
-    overlay: Annotated[str, typer.Argument(help="Model and machine; a file of trainer/configs without its .yaml.")],
-    seeds: Annotated[str, typer.Option(help="Numbers with commas between; each makes a model of its own.")] = "0",
-    control: Annotated[
-        bool, typer.Option("--control", help="Also spend the wall time of GRPO on more warm start.")
-    ] = False,
-    overrides: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Change a key of the configuration; may be repeated."),
-    ] = None,
-    run_dir: Annotated[Path | None, typer.Option(help="Folder of it all; one that exists is resumed.")] = None,
-) -> None:
-    """Warm start, evaluation, GRPO, evaluation again, and a report of what was learnt.
-
-    A run that was ended goes on with the same command and --run-dir.
-    """
-    from trainer.learn import Wanted
-    from trainer.learn import learn as run
-
-    folder = (run_dir or Path("runs") / f"{overlay}-{time.strftime('%Y%m%d-%H%M%S')}").absolute()
-    run(Wanted(overlay, folder, numbers(seeds), control, tuple(overrides or ())))
-
-
-def numbers(text: str) -> tuple[int, ...]:
-    """Seeds as they are written on the command line.
-
-    Raises:
-        ConfigError: they are no numbers.
-    """
-    try:
-        return tuple(int(part) for part in text.split(","))
-    except ValueError as error:
-        raise ConfigError(f"--seeds {text!r}: write numbers with commas between, such as 0,1") from error
-
-
 def _cluster(address: str | None) -> list[str]:
     """What changes where Ray runs already: the cluster's nodes have declared what they are, and Ray refuses more."""
     if address is None:

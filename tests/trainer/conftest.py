@@ -10,6 +10,8 @@ import pytest
 def pytest_configure(config: pytest.Config) -> None:
     # verl reads it when it is first imported.
     os.environ["VERL_PLATFORM"] = "cpu"
+    # Models so small are slower with more threads, which wait for each other.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
     # In the order of a training: the plugin is active before any part of verl looks for vLLM.
     import verl  # noqa: F401
 
