@@ -15,6 +15,8 @@ _STEP: Final = "global_step_"
 _NEWEST: Final = "latest_checkpointed_iteration.txt"
 LORA_META: Final = "lora_train_meta.json"
 ADAPTER_CONFIG: Final = "adapter_config.json"
+_DEPTH: Final = 3
+"""How deep in a run's folder models lie that are no checkpoints, such as that of its warm start."""
 _ON_THE_HUB: Final = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
 
 
@@ -60,7 +62,7 @@ def find(named: str) -> Checkpoint:
     if (folder / ADAPTER_CONFIG).is_file():
         return _of_adapter(folder)
     if (folder / "config.json").is_file():
-        return Checkpoint(folder.name, str(folder), config=_if_there(folder / EXPORTED_CONFIG))
+        return Checkpoint(folder.name, str(folder), **_owner(folder))
     raise ConfigError(
         f"{named}: no model is there. Name the folder of a run, of one of its checkpoints "
         f"(RUN/checkpoints/{_STEP}N), of a model in Hugging Face's layout (with config.json) or of a PEFT adapter "
@@ -129,7 +131,18 @@ def _of_adapter(folder: Path) -> Checkpoint:
         raise ConfigError(
             f"{folder / ADAPTER_CONFIG}: base_model_name_or_path is missing; name the model that it adapts"
         )
-    return Checkpoint(folder.name, str(base), folder, config=_if_there(folder / EXPORTED_CONFIG))
+    return Checkpoint(folder.name, str(base), folder, **_owner(folder))
+
+
+def _owner(folder: Path) -> dict[str, Path | None]:
+    """The run that a folder lies in, and the configuration that says how its model is asked."""
+    if (folder / EXPORTED_CONFIG).is_file():
+        return {"run": None, "config": folder / EXPORTED_CONFIG}
+    for run in folder.parents[:_DEPTH]:
+        config = run / CONFIG
+        if config.is_file() and "\nsigmaforge:\n" in f"\n{config.read_text(encoding='utf-8')}":
+            return {"run": run, "config": config}
+    return {"run": None, "config": None}
 
 
 def _has_weights(folder: Path) -> bool:

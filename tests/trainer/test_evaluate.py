@@ -25,8 +25,8 @@ from trainer.evaluate.measure import chosen
 DATASET = load_dataset("starter")
 SCORER = Scorer(DATASET)
 TASKS = chosen(DATASET.playable(SCORER.engine, "test"), 8)
-SAMPLED = Decoding(temperature=1.0, samples=3)
-LONGEST_ANSWER = 48
+SAMPLED = Decoding(temperature=0.7, samples=3)
+LONGEST_ANSWER = 64
 
 
 class Evaluated(dict[str, Result]):
@@ -40,7 +40,7 @@ class Evaluated(dict[str, Result]):
 def evaluated(tmp_path_factory: pytest.TempPathFactory) -> Evaluated:
     """Several evaluations of a model that was loaded once, in which one task's prompt is too long."""
     model = tmp_path_factory.mktemp("model") / "taught"
-    teach(model, DATASET.of_split("train")[:4])
+    teach(model, DATASET.of_split("train")[:8])
     tokenizer = AutoTokenizer.from_pretrained(model)
     longest = max(len(Asking.of(composed("tiny")).prompt(tokenizer, task)) for task in TASKS) - 1
     config = composed("tiny", f"data.max_prompt_length={longest}", f"data.max_response_length={LONGEST_ANSWER}")

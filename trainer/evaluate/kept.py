@@ -53,11 +53,10 @@ class Kept:
         self._file.write(orjson.dumps(line) + b"\n")
         self._file.flush()
 
-    def close(self) -> None:
-        """Leaves the file."""
-        self._file.close()
+    def __enter__(self) -> "Kept":
+        """Itself."""
+        return self
 
-    def forget(self) -> None:
-        """Deletes it: the evaluation is finished."""
-        self.close()
-        self.path.unlink()
+    def __exit__(self, *_: object) -> None:
+        """Closes the file."""
+        self._file.close()

@@ -132,18 +132,17 @@ def _answers(
         "asking": asking._asdict(),
         "files": [fingerprint(folder) for folder in files],
     }
-    kept = Kept(_partial(path), identity)
     asks = [
         Ask(task, sample, request_seed(request.seed, 0, task.id, sample))
         for task in tasks
         for sample in range(request.decoding.samples)
     ]
-    left = [ask for ask in asks if (ask.task.id, ask.sample) not in kept.answers]
-    with _progress(path.stem, len(asks), len(asks) - len(left)) as advance:
-        for ask, answer in model.answers(left, request.decoding.temperature):
-            kept.add(ask, answer)
-            advance()
-    kept.close()
+    with Kept(_partial(path), identity) as kept:
+        left = [ask for ask in asks if (ask.task.id, ask.sample) not in kept.answers]
+        with _progress(path.stem, len(asks), len(asks) - len(left)) as advance:
+            for ask, answer in model.answers(left, request.decoding.temperature):
+                kept.add(ask, answer)
+                advance()
     return {(ask.task.id, ask.sample): kept.answers[ask.task.id, ask.sample] for ask in asks}
 
 
