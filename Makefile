@@ -21,7 +21,7 @@ TORCH_BACKEND ?=
 export TORCH_BACKEND
 
 .PHONY: help setup demo test lint validate build-sigmahq-real bench bench-engine lock clean
-.PHONY: train-env train-env-gpu test-train train-tiny train-h100 train-qwen14b train-gpt-oss-20b
+.PHONY: train-env train-env-gpu test-train train-tiny train-h100 train-qwen14b train-gpt-oss-20b evaluate export serve
 .DELETE_ON_ERROR:
 
 help: ## List these commands
@@ -72,6 +72,19 @@ train-qwen14b: $(TRAIN)/installed-gpu ## Train Qwen3-14B on NODES machines of 8 
 
 train-gpt-oss-20b: $(TRAIN)/installed-gpu ## Train gpt-oss-20b with LoRA on NODES machines of 8 x A100-80GB
 	$(call train,gpt_oss_20b)
+
+# What comes after training runs where training ran: on GPUs if those were set up, else on the CPU.
+TRAINED := $(if $(wildcard $(TRAIN)/installed-gpu),$(TRAIN)/installed-gpu,$(TRAIN)/installed-cpu)
+after = $(TRAIN)/bin/python -m trainer $(1) $(ARGS)
+
+evaluate: $(TRAINED) ## Ask a checkpoint a dataset's tasks and score it: ARGS="runs/tiny --greedy"
+	$(call after,evaluate)
+
+export: $(TRAINED) ## Write a checkpoint in Hugging Face's layout: ARGS="runs/tiny out/tiny"
+	$(call after,export)
+
+serve: $(TRAINED) ## Serve a checkpoint to OpenAI's clients: ARGS="runs/tiny --port 8000"
+	$(call after,serve)
 
 lock: $(STAMP) ## Renew the locked versions and hashes in requirements/
 	$(if $(UV),,$(BIN)/python -m pip install --quiet uv)

@@ -1,5 +1,6 @@
 """`python -m trainer export`: a checkpoint as a folder that others load, in Hugging Face's or PEFT's layout."""
 
+import json
 import shutil
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
@@ -78,8 +79,21 @@ def _quantisation(model: str) -> str | None:
 
 def _copy_model(source: Path, target: Path) -> None:
     copy_texts(source, target)
-    for path in sorted([*source.glob("*.safetensors"), *source.glob("*.index.json")]):
+    files = sorted(source.glob("*.safetensors"))
+    for path in [*files, *source.glob("*.index.json")]:
         shutil.copyfile(path, target / path.name)
+    # verl writes bfloat16 there whatever the weights are, and who loads them would get them rounded.
+    config = target / "config.json"
+    said = json.loads(config.read_text(encoding="utf-8"))
+    said["dtype"] = _type_of(files[0])
+    config.write_text(json.dumps(said, indent=2) + "\n", encoding="utf-8")
+
+
+def _type_of(weights: Path) -> str:
+    from safetensors import safe_open
+
+    with safe_open(weights, "pt") as file:
+        return str(file.get_tensor(next(iter(file.keys()))).dtype).removeprefix("torch.")
 
 
 def _merge(base: str, adapter: Path, target: Path) -> None:

@@ -62,7 +62,7 @@ def command(checkpoint: Checkpoint, config: Any, name: str, host: str, port: int
         options["lora_modules"] = {"name": name, "path": str(checkpoint.adapter)}
     model = options.pop("model")
     words = [word for option, value in options.items() for word in _words(option, value)]
-    return [sys.executable, "-m", "vllm.entrypoints.cli.main", "serve", model, *words]
+    return [sys.executable, "-m", "trainer.vllm_server", "serve", model, *words]
 
 
 def _words(option: str, value: Any) -> list[str]:

@@ -48,8 +48,13 @@ def test_shards_become_a_model_that_says_the_same(base: Path, tmp_path: Path) ->
     assert not torch.equal(said(model), said(loaded(base)))
 
 
-def test_a_model_that_is_saved_whole_is_copied(base: Path, tmp_path: Path) -> None:
-    export(find(str(base)), tmp_path / "out")
+def test_a_model_that_is_saved_whole_is_copied_and_its_type_is_that_of_its_weights(base: Path, tmp_path: Path) -> None:
+    step = verl_run(tmp_path / "run", base, loaded(base).state_dict(), lora=None)
+    about = step / "actor/huggingface"
+    shutil.copyfile(base / "model.safetensors", about / "model.safetensors")
+    config = json.loads((about / "config.json").read_text(encoding="utf-8"))
+    (about / "config.json").write_text(json.dumps(config | {"dtype": "bfloat16"}), encoding="utf-8")
+    export(find(str(step)), tmp_path / "out")
     assert torch.equal(said(loaded(tmp_path / "out")), said(loaded(base)))
     assert AutoTokenizer.from_pretrained(tmp_path / "out").chat_template
 

