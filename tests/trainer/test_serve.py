@@ -115,7 +115,7 @@ def test_it_goes_through_the_model_table(server: Server, tmp_path: Path) -> None
         ["make", "bench", f"BENCH_ARGS={words}"], cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr[-3000:]
-    rows = json.loads((tmp_path / "bench/tables.json").read_text(encoding="utf-8"))["table1"]["rows"]
+    rows = json.loads((tmp_path / "bench/tables.json").read_text(encoding="utf-8"))["table1-starter-test"]["rows"]
     by_title = {row["title"]: row for row in rows}
     assert (by_title["small"]["scored"], by_title["small"]["unscored"]) == (3, 0)
     assert by_title["small"]["output_tokens"] > 0
