@@ -58,4 +58,7 @@ def make_model(config: Any, tasks: Sequence[Task]) -> None:
         for chat in islice(chats(config.sigmaforge, tasks), _FITTED)
         for text in (chat.messages[-1]["content"], chat.answer)
     ]
-    make(folder, texts, Size(**config.sigmaforge.made_model), config.sigmaforge.seed)
+    # Beside its place first: a kill would leave a folder that looks like a model.
+    new = folder.with_name(f"{folder.name}.new")
+    make(new, texts, Size(**config.sigmaforge.made_model), config.sigmaforge.seed)
+    new.replace(folder)

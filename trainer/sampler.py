@@ -16,7 +16,7 @@ from verl.trainer.ppo.v1.replay_buffer import ReplayBuffer
 from trainer.errors import TrainerError
 
 POLL_SECONDS: Final = 0.05
-"""Between two looks at the queue; a look takes about a millisecond."""
+"""Between two looks at the queue."""
 
 MIN_SURVIVORS: Final = 4
 """Rollouts that a group must have left, or all of them where it has fewer, for its mean to be a baseline."""

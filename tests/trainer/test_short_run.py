@@ -30,7 +30,7 @@ from tests.trainer.short_runs import (
 )
 from trainer import records, resume
 
-VARYING = ("timing_", "perf/", "training/rollout_", "rollout_corr/")
+VARYING = ("timing_", "perf/", "actor/perf/", "training/rollout_", "rollout_corr/")
 """Metrics that no seed decides: times and memory, and the last bits of what vLLM computes, in batches that it makes up
 as requests arrive."""
 
@@ -106,11 +106,12 @@ def test_the_steps_that_it_takes_again_are_the_same(run: Run, killed: tuple[Path
 
 
 def test_the_rollouts_of_a_group_differ(run: Run) -> None:
-    for found in rollouts_of(run.folder).values():
+    """With one seed for all of a prompt, as verl's full_determinism has it, none would."""
+    for step, found in rollouts_of(run.folder).items():
         groups: dict[str, set[str]] = {}
         for record in found:
             groups.setdefault(record.uid, set()).add(record.answer)
-        assert all(len(answers) > 1 for answers in groups.values())
+        assert sum(len(answers) > 1 for answers in groups.values()) >= run.metrics[step]["groups/kept"]
 
 
 def test_every_step_trains_on_as_many_groups_as_were_asked_for_and_replaces_the_others(run: Run) -> None:
