@@ -47,7 +47,15 @@ def evaluated(tmp_path_factory: pytest.TempPathFactory) -> Evaluated:
     (model / EXPORTED_CONFIG).write_text(OmegaConf.to_yaml(config), encoding="utf-8")
     decodings = {"greedy": Decoding(), "again": Decoding(), "a": SAMPLED, "b": SAMPLED, "other": SAMPLED}
     requests = [
-        Request(model=str(model), tasks=8, decoding=decoding, seed=int(name == "other"), name=name, folder=model / "e")
+        Request(
+            model=str(model),
+            dataset="starter",
+            tasks=8,
+            decoding=decoding,
+            seed=int(name == "other"),
+            name=name,
+            folder=model / "e",
+        )
         for name, decoding in decodings.items()
     ]
     results = Evaluated(zip(decodings, evaluate_all(requests), strict=True))

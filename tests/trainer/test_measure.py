@@ -36,7 +36,15 @@ class References:
 
 def run(folder: Path, answering: References, **fields: object) -> Result:
     decoding = Decoding(temperature=1.0, samples=2)
-    given = {"model": "m", "endpoint": "http://x", "tasks": 5, "decoding": decoding, "folder": folder, "name": "n"}
+    given = {
+        "model": "m",
+        "endpoint": "http://x",
+        "dataset": "starter",
+        "tasks": 5,
+        "decoding": decoding,
+        "folder": folder,
+        "name": "n",
+    }
     return Result.load(measure(Request.model_validate(given | fields), answering, composed("tiny"), None))
 
 
