@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple
 
 from trainer import config as configs
 from trainer.errors import ConfigError
-from trainer.run import CONFIG
+from trainer.folder import CONFIG
 
 EXPORTED_CONFIG: Final = "sigmaforge.yaml"
 """A run's configuration in a folder that was exported from it."""

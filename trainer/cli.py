@@ -43,12 +43,15 @@ def train(
     ray_address: Annotated[
         str | None, typer.Option(envvar="RAY_ADDRESS", help="A running Ray cluster, HOST:PORT; else one is started.")
     ] = None,
+    tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Log for TensorBoard too, into the run.")] = False,
+    wandb: Annotated[bool, typer.Option("--wandb", help="Log to Weights & Biases too.")] = False,
 ) -> None:
     """Train by GRPO."""
     folder = run_dir or Path("runs") / f"{overlay}-{time.strftime('%Y%m%d-%H%M%S')}"
     if nodes > 1 and ray_address is None and not dry_run:
         raise ConfigError(f"{nodes} nodes need a Ray cluster that runs already; name it with --ray-address")
     wanted = [f"sigmaforge.run_dir='{folder.absolute()}'", f"trainer.nnodes={nodes}", *_cluster(ray_address)]
+    wanted += _logging(folder.absolute(), tensorboard=tensorboard, wandb=wandb)
     config = configs.compose(overlay, [*wanted, *(overrides or [])])
     configs.set_environment(config)
     if dry_run:
@@ -89,6 +92,14 @@ def sft(
     print(run(config))
 
 
+@app.command()
+def report(run: Annotated[Path, typer.Argument(help="Folder of the run; it may be under way.")]) -> None:
+    """Draw a run's learning curves and write its page, from what is in its folder."""
+    from trainer.report import write_report
+
+    print(write_report(run))
+
+
 def _cluster(address: str | None) -> list[str]:
     """What changes where Ray runs already: the cluster's nodes have declared what they are, and Ray refuses more."""
     if address is None:
@@ -98,6 +109,20 @@ def _cluster(address: str | None) -> list[str]:
         "ray_kwargs.ray_init.num_cpus=null",
         "++ray_kwargs.ray_init.num_gpus=null",
     ]
+
+
+def _logging(folder: Path, **asked: bool) -> list[str]:
+    """What makes verl log elsewhere too, with the files in the run's folder.
+
+    Raises:
+        ConfigError: the package for it is not installed.
+    """
+    names = [name for name, wanted in asked.items() if wanted]
+    for name in names:
+        if not _has(name):
+            raise ConfigError(f"--{name} needs the package {name}; run: {sys.executable} -m pip install {name}")
+    folders = [f"+sigmaforge.environment.{name.upper()}_DIR='{folder / name}'" for name in names]
+    return [*folders, f"trainer.logger=[console,{','.join(names)}]"] if names else []
 
 
 def _show(config: Any) -> None:

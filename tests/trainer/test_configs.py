@@ -193,3 +193,16 @@ def test_rollouts_that_gpus_cannot_share_are_refused() -> None:
 def test_what_verl_refuses_is_said_in_its_words() -> None:
     with pytest.raises(ConfigError, match=r"verl refuses the configuration: .*loss_agg_mode"):
         validate(composed("tiny", "actor_rollout_ref.actor.loss_agg_mode=median"))
+
+
+def test_a_curriculum_is_not_shuffled() -> None:
+    assert composed("tiny").data.shuffle is True
+    config = composed("tiny", "sigmaforge.curriculum=easy_first")
+    assert config.data.shuffle is False
+    validate(config)
+    with pytest.raises(ConfigError, match=r"data\.shuffle would undo sigmaforge\.curriculum"):
+        validate(composed("tiny", "sigmaforge.curriculum=easy_first", "data.shuffle=true"))
+
+
+def test_trackers_know_a_run_by_its_folder() -> None:
+    assert composed("tiny", "sigmaforge.run_dir=/runs/first").trainer.experiment_name == "first"

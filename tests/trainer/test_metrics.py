@@ -10,11 +10,15 @@ from typing import Any
 
 import numpy as np
 
+from tests.trainer.test_records import record
 from trainer.metrics import METRICS, MetricsLog, read
+from trainer.records import ROLLOUTS, VALIDATION, Writer
 
 
 def log_of(folder: Path) -> MetricsLog:
-    config: Any = SimpleNamespace(sigmaforge=SimpleNamespace(run_dir=str(folder)))
+    config: Any = SimpleNamespace(
+        sigmaforge=SimpleNamespace(run_dir=str(folder), dataset="starter"), data=SimpleNamespace(max_response_length=40)
+    )
     return MetricsLog(config)
 
 
@@ -50,6 +54,19 @@ def test_a_resumed_run_writes_the_steps_after_its_checkpoint_again(tmp_path: Pat
     assert [line["step"] for line in lines(tmp_path)] == [0, 1, 2, 3]
     second.log(data={"a": 40.0}, step=4)
     assert [line["a"] for line in read(tmp_path)] == [0, 1, 2, 3, 40]
+
+
+def test_numbers_of_rollouts_stand_beside_verls(tmp_path: Path) -> None:
+    Writer(tmp_path / ROLLOUTS).write(record(step=3, reward=0.4))
+    Writer(tmp_path / VALIDATION).write(record(step=3, reward=1.1))
+    log = log_of(tmp_path)
+    log.log(data={"actor/pg_clipfrac": 0.0}, step=3)
+    [line] = lines(tmp_path)
+    assert line["actor/pg_clipfrac"] == 0.0
+    assert line["sigma/reward/mean"] == 0.4
+    assert line["validation/sigma/reward/mean"] == 1.1
+    log.log(data={}, step=4)
+    assert lines(tmp_path)[1] == {"step": 4}
 
 
 def test_a_run_that_logged_nothing_yet_has_no_metrics(tmp_path: Path) -> None:

@@ -40,7 +40,9 @@ def made(folder: Path) -> SigmaRewardManager:
     """A manager of a run in a folder."""
 
     async def make() -> SigmaRewardManager:
-        return SigmaRewardManager(composed("tiny", f"sigmaforge.run_dir={folder}"), TOKENIZER, None)
+        return SigmaRewardManager(
+            composed("tiny", f"sigmaforge.run_dir={folder}", "sigmaforge.dataset=starter"), TOKENIZER, None
+        )
 
     return asyncio.run(make())  # verl asks for the running loop
 

@@ -152,7 +152,7 @@ from sigma_env.tasks.reference import reference_answer
 from trainer.config import compose
 from trainer.scoring import OneActor
 
-settings = compose("tiny", ["sigmaforge.run_dir=/run"]).sigmaforge
+settings = compose("tiny", ["sigmaforge.run_dir=/run", "sigmaforge.dataset=starter"]).sigmaforge
 ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
 
 
@@ -189,4 +189,4 @@ def test_all_processes_ask_one_actor() -> None:
 def test_chainsaws_answers_go_to_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(OneActor, "__init__", lambda *_: None)
     assert isinstance(scoring_for(composed("tiny", "sigmaforge.engine=chainsaw").sigmaforge), OneActor)
-    assert isinstance(scoring_for(composed("tiny").sigmaforge), Here)
+    assert isinstance(scoring_for(composed("tiny", "sigmaforge.dataset=starter").sigmaforge), Here)
