@@ -32,12 +32,11 @@ def address() -> Iterator[str]:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-# Two rollouts are often alike, and nothing is refilled: steps train on fewer groups than they wanted, padded.
+# Some groups are alike, and nothing is refilled: steps train on fewer than they wanted, padded.
 STEPS: Final = 2
 PROMPTS: Final = 8
 SETTINGS: Final[dict[str, object]] = {
     "data.train_batch_size": PROMPTS,
-    "actor_rollout_ref.rollout.n": 2,
     "actor_rollout_ref.actor.ppo_mini_batch_size": PROMPTS,
     "algorithm.filter_groups.max_num_gen_batches": 0,
     "trainer.total_training_steps": STEPS,
