@@ -25,6 +25,7 @@ from sigma_env.engines.chainsaw_output import (
 from sigma_env.engines.chainsaw_process import Finished, ProcessLimits, run_program
 from sigma_env.engines.chainsaw_rule import place_of, rule_text
 from sigma_env.engines.chainsaw_slots import THREADS, slot
+from sigma_env.engines.chainsaw_verdict import names_of_verdict, why_refused
 from sigma_env.errors import EngineError
 from sigma_env.events.content import Unreadable
 from sigma_env.events.store import EventStore
@@ -32,7 +33,7 @@ from sigma_env.sigma.rule import Rule
 
 _log = logging.getLogger(__name__)
 
-_WRAPPER: Final = 1
+_WRAPPER: Final = 2
 """Changes whenever this wrapper gives the same rules another outcome."""
 
 _PANIC: Final = 101
@@ -83,6 +84,7 @@ class ChainsawEngine:
         """
         self.chainsaw: Chainsaw = find_chainsaw(binary, mapping)
         self.version = f"{self.chainsaw.version_text}-{self.chainsaw.mapping_hash[:12]}-{_WRAPPER}"
+        self._of_verdict = names_of_verdict(self.chainsaw.mapping)
         self._limits = limits or ProcessLimits()
         self._told: set[Skipped] = set()
         if not self.chainsaw.tested:
@@ -124,7 +126,8 @@ class ChainsawEngine:
             return ChainsawRun([], ())
         try:
             with slot(), tempfile.TemporaryDirectory(prefix="sigma-env-chainsaw-") as folder:
-                return _Batch(self.chainsaw, self._limits, rules, store, Path(folder)).run()
+                refused = {at: why for at, rule in enumerate(rules) if (why := why_refused(rule, self._of_verdict))}
+                return _Batch(self.chainsaw, self._limits, rules, store, Path(folder), refused).run()
         except OSError as error:
             raise EngineError(
                 f"{error.filename or tempfile.gettempdir()}: {error.strerror or error}; Chainsaw needs a temporary "
@@ -141,10 +144,16 @@ class _Hunted(NamedTuple):
 
 
 class _Batch:
-    """One batch of rules in a temporary folder: `logs` and one folder of rules per run."""
+    """One batch of rules in a temporary folder: `logs` and one folder of rules per run; `refused` are not run."""
 
     def __init__(
-        self, chainsaw: Chainsaw, limits: ProcessLimits, rules: Sequence[Rule], store: EventStore, folder: Path
+        self,
+        chainsaw: Chainsaw,
+        limits: ProcessLimits,
+        rules: Sequence[Rule],
+        store: EventStore,
+        folder: Path,
+        refused: Mapping[int, str],
     ) -> None:
         self._chainsaw = chainsaw
         self._limits = limits
@@ -153,16 +162,17 @@ class _Batch:
         self._store = store
         self._logs = LinkedLogs(store, folder / "logs")
         self._texts = [rule_text(rule, place) for place, rule in enumerate(rules)]
-        self._results: dict[int, Matches | Unsupported] = {}
+        self._results: dict[int, Matches | Unsupported] = {at: Unsupported(why) for at, why in refused.items()}
         self._skipped: dict[Skipped, None] = {}
         self._runs = 0
 
     def run(self) -> ChainsawRun:
         places = range(len(self._texts))
+        left = [place for place in places if place not in self._results]
         if len(self._logs):
-            self._settle(list(places))
+            self._settle(left)
         else:
-            self._results = {place: Matches({}) for place in places}
+            self._results |= {place: Matches({}) for place in left}
         return ChainsawRun([self._results[place] for place in places], tuple(self._skipped))
 
     def _settle(self, places: list[int]) -> None:

@@ -113,7 +113,7 @@ class Partition:
         return None if index is None else self._original(index)
 
     def event_data_column(self, name: str) -> Column | None:
-        """A value of EventData by exactly the name that the events give it, spaces included."""
+        """A value of EventData by exactly the name that the events give it, spaces included; not Sysmon's RuleName."""
         index = self._event_data.get(name)
         return None if index is None else self._original(index)
 
@@ -132,7 +132,7 @@ class Partition:
     def _event_data(self) -> Mapping[str, int]:
         found: dict[str, int] = {}
         for i, info in enumerate(self._infos):
-            if not info.system and not info.elsewhere:
+            if not info.system and not info.elsewhere and i not in self._verdicts:
                 for name in [alias.replace("_", " ") for alias in info.aliases] or [info.name]:
                     found.setdefault(name, i)
         return found

@@ -7,6 +7,9 @@ _CAST: Final = re.compile(r"(int|str|flt|all)\((.*)\)\Z|(of)\((.*), *([0-9]{1,9}
 _UNSERVED_ROOTS: Final = frozenset({"Event_attributes"})
 _ROOTS: Final = frozenset({"Event", "Event_attributes"})
 _POSITIONAL: Final = "Event.EventData.Data"
+# The name that `sigma_env.events.partition` hides; refused whatever the logsource, for a path does not say whose it is.
+_VERDICT: Final = re.compile(r"\.\s*RuleName\s*(?![^\s.\[,)])")
+OF_VERDICT: Final = "Sysmon's RuleName is what a configuration made of an event, and can't be matched"
 
 
 class Cast(NamedTuple):
@@ -39,6 +42,11 @@ def plain_field(name: str) -> str:
     return name if cast is None else cast.field
 
 
+def is_verdict_path(text: str) -> bool:
+    """Whether the name of a field, or a condition, holds a path to a RuleName."""
+    return _VERDICT.search(text) is not None
+
+
 def unserved_path(field: str) -> str | None:
     """Why a path is not served, None if it is one that is, or none at all.
 
@@ -49,6 +57,8 @@ def unserved_path(field: str) -> str | None:
     parts = field.split(".")
     if len(parts) == 1:
         return None
+    if is_verdict_path(field):
+        return OF_VERDICT
     if not _ROOTS.isdisjoint(parts[1:]):
         return "a path that may be looked up again from the root is not served"
     if "[" in field:

@@ -144,6 +144,10 @@ def test_a_field_counts_its_texts() -> None:
         ("{s: {Event.EventData.Data: x}, condition: s}", "only single values are served"),
         ("{s: {Event.EventData.A.B: x}, condition: s}", "only single values are served"),
         ("{s: {Event.RenderingInfo.Message: x}, condition: s}", "only paths below"),
+        # What a configuration made of an event is no evidence, whichever way leads to it.
+        ("{s: {Event.EventData.RuleName: x}, condition: s}", "can't be matched"),
+        ("{s: {str(Event.EventData.RuleName): x}, condition: s}", "can't be matched"),
+        ("{s: {EventID: 1}, condition: s and int(Event.EventData.RuleName) == 5}", "can't be matched"),
         ("{s: {Event.UserData: x}, condition: s}", "a whole section is not served"),
     ],
 )
