@@ -5,12 +5,11 @@ from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from sigma_env.sigma.rule import Node, Rule
-from sigma_env.simulation.cases.frame import DraftEvent
 from sigma_env.simulation.cases.meeting import Goal, Meeting
 from sigma_env.simulation.cases.misses import Miss, MissMaker
 from sigma_env.simulation.cases.positives import Positive
 from sigma_env.simulation.cases.sameness import Sameness
-from sigma_env.simulation.cases.work import Work
+from sigma_env.simulation.cases.work import Work, event_of
 from sigma_env.simulation.masks import Masks
 from sigma_env.simulation.sloppy import UNGATED, Sloppy, mutants, shortcuts
 from sigma_env.simulation.sloppy.ways import most_positives
@@ -206,8 +205,3 @@ class _Events:
 def _masks(positives: Sequence[Positive], misses: Sequence[Miss]) -> Masks:
     works = [positive.work for positive in positives] + [miss.work for miss in misses]
     return Masks([event_of(work) for work in works])
-
-
-def event_of(work: Work) -> DraftEvent:
-    """An event as rules see it."""
-    return DraftEvent(work.frame, work.values, work.computer)

@@ -104,33 +104,27 @@ def slot_name(spec: FieldSpec) -> str:
     return DATA if spec.name is None else spec.name
 
 
-def put(values: dict[str, FieldValue], spec: FieldSpec, text: str, element: int = 0) -> Iterable[str]:
-    """Gives a field a text.
+def put(values: dict[str, FieldValue], spec: FieldSpec, value: FieldValue) -> Iterable[str]:
+    """Gives a field a value.
 
     Args:
         values: of an event; changed.
         spec: the field.
-        text: what it is to hold.
-        element: which of several unnamed `Data` gets it.
+        value: what it is to hold; for unnamed `Data` all of them.
 
     Returns:
         The event's own names of what was changed.
     """
-    if spec is _USER_OF_4688:
-        domain, _, account = text.rpartition("\\")
+    if spec is _USER_OF_4688 and isinstance(value, str):
+        domain, _, account = value.rpartition("\\")
         changed = {"SubjectUserName": account, "SubjectDomainName": domain or "-"}
         if "TargetUserSid" in values:  # older versions say nothing of whom the new process runs as
             changed |= {"TargetUserSid": _NOBODY, "TargetUserName": "-", "TargetDomainName": "-"}
-        changed = {field: value for field, value in changed.items() if field in values}  # old versions have no target
+        changed = {field: text for field, text in changed.items() if field in values}  # old versions have no target
         values.update(changed)
         return changed
-    name = slot_name(spec)
-    before = values.get(name)
-    if isinstance(before, tuple):
-        values[name] = (*before[:element], text, *before[element + 1 :])
-    else:
-        values[name] = text
-    return (name,)
+    values[slot_name(spec)] = value
+    return (slot_name(spec),)
 
 
 def _as_tuple(value: FieldValue) -> tuple[str, ...]:

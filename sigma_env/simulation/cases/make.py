@@ -1,6 +1,5 @@
 """All events of one rule."""
 
-import math
 import random
 from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
@@ -18,10 +17,11 @@ from sigma_env.simulation.cases.stage import Stage
 from sigma_env.simulation.draft import Draft
 from sigma_env.simulation.plan import Plan
 from sigma_env.simulation.schemas import Catalogue, catalogue
-from sigma_env.simulation.sloppy.ways import excluded, positives
+from sigma_env.simulation.sloppy.ways import excluded, excluded_at_least, most_positives, positives
 from sigma_env.simulation.world import Company
 
 _MOST_MISSES: Final = 400
+"""Beyond that, each part of the rule gets no more events than it has to have."""
 _MISSES_PER_EXAMPLE: Final = 2
 
 
@@ -85,13 +85,14 @@ class _Run:
         misses = [*self._of_parts(parts, found), *self._misses.with_literal_elsewhere(parts, found, self._rng)]
         alike = self._apart.tell(found, misses, self._rng)
         misses += self._misses.for_rest(parts, found, misses, self._rng)
+        misses += self._misses.lacking(parts, found, misses, excluded_at_least(len(found)), self._rng)
         drafts = [*self._drafts(found), *map(self._miss, misses), *self._examples(visible, parts)]
         return Cases(tuple(drafts), unsatisfiable, tuple(alike))
 
     def _of_parts(self, parts: Sequence[Part], found: Sequence[Positive]) -> list[Miss]:
         count = excluded(len(found))
         if count * len(parts) > _MOST_MISSES:
-            count = max(len(found) // 9 + 1, math.ceil(_MOST_MISSES / len(parts)))
+            count = excluded_at_least(most_positives(len(found)))
         return [miss for part in parts for miss in self._misses.of_part(part, found, count, self._rng)]
 
     def _examples(self, visible: int, parts: Sequence[Part]) -> list[Draft]:

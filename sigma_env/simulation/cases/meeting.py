@@ -6,7 +6,6 @@ all that is asked of them so far. What that breaks elsewhere is mended in the ne
 
 import random
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from itertools import islice
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
@@ -15,13 +14,12 @@ from sigma_env.sigma.rule import And, Exists, FieldRef, FieldTest, Node, Not, Nu
 from sigma_env.simulation.cases.fold import Folds
 from sigma_env.simulation.cases.frame import Frame, put, slot_name
 from sigma_env.simulation.cases.lines import Lines
-from sigma_env.simulation.cases.work import Demand, Work, later_text
+from sigma_env.simulation.cases.texts import Texts
+from sigma_env.simulation.cases.work import Demand, Work
 from sigma_env.simulation.schema import FieldKind, FieldSpec
-from sigma_env.simulation.values import Need, misses, needs_of, solve
-from sigma_env.simulation.values.literal import plain_text, satisfies
+from sigma_env.simulation.values import Need, needs_of
 
 _ROUNDS: Final = 6
-_NEAR_TEXTS: Final = 4
 _VALUES_TRIED: Final = 5
 _CHILDREN_TRIED: Final = 6
 _CARRIERS: Final = (
@@ -131,6 +129,7 @@ class _Attempt:
         self, meeting: Meeting, work: Work, rng: random.Random, fixed: Mapping[int, bool] = MappingProxyType({})
     ) -> None:
         self._meeting, self._work, self._rng, self._fixed = meeting, work, rng, fixed
+        self._texts = Texts(work, rng)
 
     def force(self, node: Node, truth: bool) -> bool:
         """Makes a node come out as wanted; what else that changes is not looked at."""
@@ -190,6 +189,8 @@ class _Attempt:
             return False
         if any(self._demand(spec, wanted) for spec in slots):
             return True
+        if test.field is None and len(wanted) > 1:
+            return all(any(self._demand(spec, [one]) for spec in slots) for one in wanted)
         return len(chosen) == 1 and self._refer_back(test, test.values[chosen[0]])
 
     def _refer_back(self, test: FieldTest, value: Value) -> bool:
@@ -245,7 +246,7 @@ class _Attempt:
         if test.field is not None:
             spec = self._work.frame.slot(test.field)
             return [] if spec is None else [spec]
-        return list(self._carriers())[:3]
+        return list({slot_name(spec): spec for spec in self._carriers()}.values())[:3]
 
     def _carriers(self) -> Iterator[FieldSpec]:
         specs = [spec for spec in self._work.frame.schema.fields if not spec.volatile and spec.kind in _CARRIERS]
@@ -261,54 +262,24 @@ class _Attempt:
                 texts = (value,) if isinstance(value, str) else value
                 if self._meeting._lines.holds(alone, texts):
                     found.append(spec)
-        return found
+        return list({slot_name(spec): spec for spec in found}.values())
 
     def _demand(self, spec: FieldSpec, wanted: Sequence[tuple[Value, Demand]]) -> bool:
-        """Gives a field a text that satisfies new demands beside those that it has."""
+        """Gives a field what satisfies new demands beside those that it has."""
         name = slot_name(spec)
         before = self._work.demands.get(name, {})
         after = dict(before)
         for value, demand in wanted:
             after[id(value)] = (value, demand)
         for demands in (after, _firm(after)):
-            text = self._solved(spec, demands)
-            if text is not None:
+            found = self._texts.solved(spec, [demand for _, demand in demands.values()])
+            if found is not None:
                 self._work.demands[name] = demands
-                self._work.chosen.update(put(self._work.values, spec, text, self._work.element))
+                self._work.chosen.update(put(self._work.values, spec, found))
                 return True
             if all(demand.firm for _, demand in after.values()):
                 break
         return False
-
-    def _solved(self, spec: FieldSpec, demands: dict[int, tuple[Value, Demand]]) -> str | None:
-        require = [demand.need for _, demand in demands.values() if demand.need is not None]
-        forbid = [pattern for _, demand in demands.values() for pattern in demand.forbid]
-        natural = self._natural(spec)
-        origin = self._work.origin.get(slot_name(spec))
-        starts = (natural, origin) if isinstance(origin, str) and origin != natural else (natural,)
-        for start in starts if forbid else ():
-            found = self._missed(start, spec, require, forbid)
-            if found is not None:
-                return found
-        return solve(require, forbid, spec, self._rng, natural)
-
-    def _missed(self, text: str, spec: FieldSpec, require: Sequence[Need], forbid: Sequence[Pattern]) -> str | None:
-        """A text near one that satisfies all but what is forbidden."""
-        broken = next((pattern for pattern in forbid if not satisfies(text, (), (pattern,))), None)
-        if broken is None or not satisfies(text, require, ()):
-            return None
-        near = misses(text, Need(broken, plain_text(broken)), spec, self._rng, forbid, require)
-        found = list(islice(near, self._rng.randrange(_NEAR_TEXTS) + 1))
-        return found[-1] if found else None
-
-    def _natural(self, spec: FieldSpec) -> str:
-        if spec.name == "User" and "User" not in self._work.values:
-            found = self._work.texts("User")
-            return (found[0] if found else None) or "-"
-        value = self._work.values.get(slot_name(spec))
-        if value is None:
-            return later_text(spec, self._rng)
-        return value if isinstance(value, str) else value[self._work.element]
 
 
 def _fixed(goals: Iterable[Goal]) -> Iterator[tuple[int, bool]]:

@@ -1,6 +1,7 @@
 """Events that one part of a rule alone excludes: near-misses of its conditions, and what its filters are for."""
 
 import random
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
@@ -15,8 +16,9 @@ from sigma_env.simulation.cases.positives import Positive
 from sigma_env.simulation.cases.stage import Stage
 from sigma_env.simulation.cases.usage import Usage
 from sigma_env.simulation.cases.way import Given, Planner, Way
-from sigma_env.simulation.cases.work import Work
-from sigma_env.simulation.draft import Role
+from sigma_env.simulation.cases.work import Work, event_of
+from sigma_env.simulation.draft import Role, Scene
+from sigma_env.simulation.masks import Masks
 from sigma_env.simulation.world import Company, fill
 
 _TRIES_PER_EVENT: Final = 2
@@ -32,12 +34,14 @@ class Miss(NamedTuple):
         role: near_miss or filtered.
         broken: what excludes it.
         base: the positive that it was made from.
+        part: the part of the rule that was to exclude it by itself; None where a wrong version was to be told apart.
     """
 
     work: Work
     role: Role
     broken: str
     base: Positive
+    part: Part | None = None
 
 
 class MissMaker:
@@ -94,7 +98,7 @@ class MissMaker:
                     work = self._with_literal_elsewhere(part, given, base, rng)
                     if work is not None:
                         covered.add(id(value))
-                        yield Miss(work, part.role, part.title, base)
+                        yield Miss(work, part.role, part.title, base, part)
 
     def _with_literal_elsewhere(self, part: Part, given: Given, base: Positive, rng: random.Random) -> Work | None:
         goals = self._goals(part)
@@ -114,11 +118,26 @@ class MissMaker:
             if base.work.scene in used:
                 continue
             for part in rng.sample(parts, len(parts)):
-                if part.host is None or self._meeting.holds(part.host, base.work):
+                if self._has_a_say(part, base):
                     work = self.changed(base, self._goals(part), rng, self._way(part, base, rng))
                     if work is not None:
-                        yield Miss(work, part.role, part.title, base)
+                        yield Miss(work, part.role, part.title, base, part)
                         break
+
+    def lacking(
+        self, parts: Sequence[Part], bases: Sequence[Positive], misses: Sequence[Miss], least: int, rng: random.Random
+    ) -> Iterator[Miss]:
+        """What is missing of so many events that each part alone excludes, as far as they can be made."""
+        made_for = Counter(id(miss.part) for miss in misses)
+        masks: Masks | None = None
+        for part in parts:
+            if made_for[id(part)] >= least:
+                continue
+            masks = masks or Masks([event_of(miss.work) for miss in misses])
+            there = masks.everything
+            for node, truth in self._goals(part):
+                there &= masks.of(node) if truth else ~masks.of(node)
+            yield from self.of_part(part, bases, least - there.bit_count(), rng)
 
     def _goals(self, part: Part) -> list[Goal]:
         """What is wanted of events that a part alone excludes."""
@@ -132,10 +151,13 @@ class MissMaker:
     def of_part(self, part: Part, bases: Sequence[Positive], count: int, rng: random.Random) -> list[Miss]:
         """Up to so many events that a part alone excludes, made from positives in turn."""
         goals = self._goals(part)
+        # An alternative that nothing matches has no positives of its own.
+        usable = [at for at, base in enumerate(bases) if self._has_a_say(part, base)] or range(len(bases))
         found: list[Miss] = []
         failures = 0
         while len(found) < count and failures < _FAILURES + count:
-            made = self._next(part, bases, goals, rng)
+            at = self._usage.order(bases, usable, rng)[0]
+            made = self._next(part, bases, at, goals, rng)
             if made is None:
                 failures += 1
                 if not found and failures >= _FAILURES:
@@ -144,20 +166,20 @@ class MissMaker:
                 found.append(made)
         return found
 
-    def _next(self, part: Part, bases: Sequence[Positive], goals: Sequence[Goal], rng: random.Random) -> Miss | None:
-        for at in self._usage.order(bases, range(len(bases)), rng):
-            base = bases[at]
-            if part.host is not None and not self._meeting.holds(part.host, base.work):
-                continue
-            way = self._way(part, base, rng)
-            work = self.changed(base, goals, rng, way)
-            choices = [(id(bases), at), *(() if way is None else way.choices)]
-            if work is not None:
-                self._usage.count(choices)
-                return Miss(work, part.role, part.title, base)
+    def _has_a_say(self, part: Part, base: Positive) -> bool:
+        return part.host is None or self._meeting.holds(part.host, base.work)
+
+    def _next(
+        self, part: Part, bases: Sequence[Positive], at: int, goals: Sequence[Goal], rng: random.Random
+    ) -> Miss | None:
+        way = self._way(part, bases[at], rng)
+        work = self.changed(bases[at], goals, rng, way)
+        choices = [(id(bases), at), *(() if way is None else way.choices)]
+        if work is None:
             self._usage.fail(choices)
             return None
-        return None
+        self._usage.count(choices)
+        return Miss(work, part.role, part.title, bases[at], part)
 
     def _way(self, part: Part, base: Positive, rng: random.Random) -> Way | None:
         """How a filter is to exclude an event: its values and alternatives in turn."""
@@ -202,6 +224,8 @@ class MissMaker:
         if all(self._meeting.truth(goal.node, base.work) is not (not goal.truth) for goal in goals):
             for _ in range(_TRIES_PER_EVENT):
                 yield base.work.loosened()
+            # Where there are few ways to break it, the same happens to somebody else.
+            yield self._transplanted(base.work, base.work.frame, rng, self._elsewhere_on(base.work.frame, rng))
             return
         first, *rest = goals
         frames = [
@@ -210,17 +234,24 @@ class MissMaker:
             if all(self._meeting.truth_on(goal.node, frame) is not (not goal.truth) for goal in rest)
         ]
         frames = [frame for frame in frames if frame.schema.logged_by == base.work.frame.schema.logged_by] or frames
-        for frame in rng.sample(frames, min(len(frames), _OTHER_KINDS)):
+        chosen = rng.sample(frames, min(len(frames), _OTHER_KINDS))
+        for frame in chosen:
             yield self._transplanted(base.work, frame, rng)
+        for frame in chosen:
+            yield self._transplanted(base.work, frame, rng, self._elsewhere_on(frame, rng))
 
-    def _transplanted(self, work: Work, frame: Frame, rng: random.Random) -> Work:
-        """An event of another kind with the texts that were chosen for the rule's sake, where it has the fields."""
-        host = self._company.host(work.scene.host)
-        scene = work.scene
-        if not host.logs(frame.schema.logged_by):
-            scene = self._company.scene(rng, frame.schema, user=work.scene.user)._replace(number=scene.number)
+    def _elsewhere_on(self, frame: Frame, rng: random.Random) -> Scene:
+        return self._company.scene(rng, frame.schema)
+
+    def _transplanted(self, work: Work, frame: Frame, rng: random.Random, scene: Scene | None = None) -> Work:
+        """An event of another kind, or in another scene, with the texts that were chosen for the rule's sake."""
+        if scene is None:
+            scene = work.scene
+            if not self._company.host(scene.host).logs(frame.schema.logged_by):
+                scene = self._company.scene(rng, frame.schema, user=scene.user)._replace(number=scene.number)
         names = {slot_name(spec) for spec in frame.schema.fields}
         given = {name: value for name, value in work.values.items() if name in work.chosen and name in names}
-        given = {name: value for name, value in given.items() if isinstance(value, str)}
+        if frame is not work.frame:
+            given = {name: value for name, value in given.items() if isinstance(value, str)}
         values = fill(frame.schema, given, scene, self._company)
         return Work(frame, scene, self._company.host(scene.host).fqdn, values)

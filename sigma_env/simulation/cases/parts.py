@@ -32,7 +32,9 @@ def parts_of(condition: Node) -> list[Part]:
     """Every part of a condition that excludes events, in the rule's order.
 
     Of a conjunction within a conjunction its own parts are named, not the whole; of a line with `all` each value; of
-    `not 1 of filter_*` each filter. A disjunction, or a single line, is one condition as a whole.
+    `not 1 of filter_*` each filter. A disjunction, or a single line, is one condition as a whole. A filter that is one
+    of several ways to match (`not filter or flags`) excludes what no other way lets through: without it, all is let
+    through.
     """
     found = [part for place in places(condition) if not place.negated for part in _parts_at(place)]
     if not found or isinstance(_core(condition), Or):
@@ -57,12 +59,13 @@ def _parts_at(place: Place) -> Iterator[Part]:
 
 def _filters(place: Place, node: Not) -> Iterator[Part]:
     excluded = node.child
+    nothing = And(()) if isinstance(place.parent, Or) else None
     if not isinstance(excluded, Or):
-        yield Part("filtered", title(excluded, place.selection), excluded, True, place.rebuild(None), place.parent)
+        yield Part("filtered", title(excluded, place.selection), excluded, True, place.rebuild(nothing), place.parent)
         return
     for position, child in enumerate(excluded.children):
         left = without(excluded, frozenset((position,)))
-        rest = place.rebuild(None if left is None else Not(left))
+        rest = place.rebuild(nothing if left is None else Not(left))
         yield Part("filtered", title(child, place.selection), child, True, rest, place.parent)
 
 

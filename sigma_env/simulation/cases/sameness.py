@@ -2,26 +2,26 @@
 
 Both are brought into a normal form for each kind of event: what the kind decides is decided, a value is left out that
 its field cannot hold, that another value of its list implies, or that contradicts what must hold beside it. Equal
-forms mean the same; unequal ones may, too.
+forms mean the same, and so do forms that come to the same whichever of their lines hold; others may, too.
 """
 
 import random
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
-from sigma_env.sigma.rule import And, FieldTest, Glob, Node, Not, Or, Pattern, Regex, Selection, Text, Value
+from sigma_env.sigma.rule import And, FieldTest, Glob, Node, Not, Or, Regex, Selection, Text, Value
 from sigma_env.simulation.cases.fold import Fold, Folds
 from sigma_env.simulation.cases.frame import Frame, slot_name
+from sigma_env.simulation.cases.implication import contradicts_line, implies, line_implies
 from sigma_env.simulation.cases.lines import Lines
+from sigma_env.simulation.cases.tables import Form, agree
 from sigma_env.simulation.schema import FieldKind, FieldSpec
-from sigma_env.simulation.sloppy.tree import same_pattern, same_tree
+from sigma_env.simulation.sloppy.tree import same_tree
 from sigma_env.simulation.values import needs_of, solve
 
 _ATTEMPTS: Final = 6
 _ABOUT_TEXT: Final = (Text, Regex, Glob)
 
-Form = bool | Node
-"""A normal form: the truth, where that is decided."""
 _Given = Mapping[str, tuple[FieldTest, ...]]
 """Lines that must hold beside a node, by field."""
 
@@ -45,7 +45,8 @@ class Sameness:
             fold = self._folds.of(frame)
             if fold.truth(one) is False and fold.truth(other) is False:
                 continue
-            if not _same(self._form_of(one, frame, fold), self._form_of(other, frame, fold)):
+            forms = self._form_of(one, frame, fold), self._form_of(other, frame, fold)
+            if not _same(*forms) and not agree(*forms, frame):
                 return False
         return True
 
@@ -89,7 +90,7 @@ class Sameness:
                 lines = (self._form_of_line(test._replace(field=name), frame, given, outside) for name in fields)
                 return _joined(Or, lines)
             test = test._replace(field=fields[0]) if len(fields) == 1 else test
-        elif not test.negated and any(_line_implies(line, test) for line in outside.get(test.field, ())):
+        elif not test.negated and any(line_implies(line, test) for line in outside.get(test.field, ())):
             return True
         spec = None if test.field is None else frame.slot(test.field)
         if spec is not None and spec.kind is FieldKind.ENUM and "fieldref" not in test.modifiers:
@@ -97,9 +98,10 @@ class Sameness:
         values = [value for value in test.values if spec is None or self._is_holdable(value, spec)]
         if test.all and len(values) < len(test.values):
             return test.negated
-        beside = [line for line in given.get(test.field or "", ()) if line is not test]
+        is_single = spec is None or spec.name is not None  # of several unnamed ones each can hold another value
+        beside = [line for line in given.get(test.field or "", ()) if line is not test and is_single]
         if not test.negated and not test.all:
-            values = [value for value in values if not any(_contradicts_line(value, line) for line in beside)]
+            values = [value for value in values if not any(contradicts_line(value, line) for line in beside)]
         if not values:
             return test.negated
         kept = tuple(_without_implied(values, weakest=not test.all))
@@ -174,7 +176,7 @@ def _without_excluded(form: Form, beside: Sequence[Form]) -> Form:
         for line in _excluded_lines(other)
         if line.field == form.field and not line.all and not line.negated
     ]
-    values = [v for v in form.values if not any(_implies(v, w) for line in excluded for w in line.values)]
+    values = [v for v in form.values if not any(implies(v, w) for line in excluded for w in line.values)]
     return form._replace(values=tuple(values)) if values else False
 
 
@@ -236,16 +238,7 @@ def _lines_of(node: Node) -> list[FieldTest] | None:
 
 def _all_imply(lines: Sequence[FieldTest], others: Sequence[FieldTest]) -> bool:
     """Whether lines that all hold imply that others all do."""
-    return all(any(line.field == other.field and _line_implies(line, other) for line in lines) for other in others)
-
-
-def _line_implies(one: FieldTest, other: FieldTest) -> bool:
-    """Whether a line's truth implies that of another of its field."""
-    if other.all:
-        return all(any(_implies(v, w) for v in one.values) for w in other.values) if one.all else False
-    if one.all:
-        return any(_implies(v, w) for v in one.values for w in other.values)
-    return all(any(_implies(v, w) for w in other.values) for v in one.values)
+    return all(any(line.field == other.field and line_implies(line, other) for line in lines) for other in others)
 
 
 def _without_implied(values: Sequence[Value], *, weakest: bool) -> list[Value]:
@@ -253,50 +246,6 @@ def _without_implied(values: Sequence[Value], *, weakest: bool) -> list[Value]:
     kept: list[Value] = list(values)
     for value in values:
         others = [other for other in kept if other is not value]
-        if any(_implies(value, other) if weakest else _implies(other, value) for other in others):
+        if any(implies(value, other) if weakest else implies(other, value) for other in others):
             kept = others
     return kept
-
-
-def _implies(one: Value, other: Value) -> bool:
-    return all(any(_pattern_implies(p, q) for q in other.alternatives) for p in one.alternatives)
-
-
-def _pattern_implies(one: Pattern, other: Pattern) -> bool:
-    """Whether every text that a pattern accepts is one that another accepts."""
-    if same_pattern(one, other):
-        return True
-    if not isinstance(one, Text) or not isinstance(other, Text) or one.cased != other.cased:
-        return False
-    if one.op == "equals":
-        return _accepts(other, one.text)
-    if other.op == "contains":
-        return other.text in one.text
-    return one.op == other.op and _accepts(other, one.text)
-
-
-def _accepts(pattern: Text, text: str) -> bool:
-    if pattern.op == "contains":
-        return pattern.text in text
-    if pattern.op == "equals":
-        return text == pattern.text
-    return text.startswith(pattern.text) if pattern.op == "startswith" else text.endswith(pattern.text)
-
-
-def _contradicts_line(value: Value, line: FieldTest) -> bool:
-    """Whether a value and a line of the same field cannot both hold."""
-    against = [all(_contradicts(p, q) for p in value.alternatives for q in v.alternatives) for v in line.values]
-    return any(against) if line.all else all(against)
-
-
-def _contradicts(one: Pattern, other: Pattern) -> bool:
-    if not isinstance(one, Text) or not isinstance(other, Text) or one.cased != other.cased:
-        return False
-    if one.op == "equals":
-        return not _accepts(other, one.text)
-    if other.op == "equals":
-        return not _accepts(one, other.text)
-    if one.op != other.op or one.op == "contains":
-        return False
-    shorter, longer = sorted((one, other), key=lambda text: len(text.text))
-    return not _accepts(shorter, longer.text)

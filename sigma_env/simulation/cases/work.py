@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple
 
 from sigma_env.sigma.rule import Pattern, Value
-from sigma_env.simulation.cases.frame import Frame
+from sigma_env.simulation.cases.frame import DraftEvent, Frame
 from sigma_env.simulation.draft import FieldValue, Scene
 from sigma_env.simulation.schema import FieldKind, FieldSpec
 from sigma_env.simulation.values import Need
@@ -78,11 +78,10 @@ class Work:
         """What a rule finds under a name."""
         return self.frame.texts(field, self.values, self.computer)
 
-    @property
-    def element(self) -> int:
-        """Which of several unnamed `Data` the rule's texts are put into."""
-        data = self.values.get("Data")
-        return self.scene.number % len(data) if isinstance(data, tuple) and data else 0
+
+def event_of(work: Work) -> DraftEvent:
+    """An event as rules see it."""
+    return DraftEvent(work.frame, work.values, work.computer)
 
 
 def later_text(spec: FieldSpec, rng: random.Random) -> str:

@@ -20,7 +20,8 @@ PSEUDO_PROCESSES: Final = frozenset(
 )
 """What Windows and Sysmon write instead of an image's path."""
 
-_NOTHING: Final = frozenset({"", "-", "?"})
+NOTHING: Final = frozenset({"", "-", "?"})
+"""What stands in any field where there is nothing to say."""
 _UNSIGNED: Final[Mapping[FieldType, int]] = {"uint8": 8, "uint16": 16, "uint32": 32, "uint64": 64}
 _HEX: Final[Mapping[FieldType, int]] = {"hex32": 32, "hex64": 64}
 _MAX_BYTES: Final = 0xFFFF
@@ -69,6 +70,15 @@ _ACCOUNT: Final = re.compile(r"[^\x00-\x1f]{0,256}")
 
 _WQL: Final = re.compile(r"""\s*"?(select|associators|references|start)\b""", re.IGNORECASE)
 _SHARE: Final = re.compile(r"""\\\\[^\\/:"<>|\x00-\x1f]+(?:\\[^\\/:*?"<>|\x00-\x1f]+)+\\?""")
+
+
+_BEGINS: Final = {FieldKind.SHARE: "\\\\", FieldKind.TASK_NAME: "\\"}
+
+
+def begin_of(spec: FieldSpec) -> str:
+    """How every text of a field begins that says something; "" if that is open."""
+    begin = _BEGINS.get(spec.kind, "")
+    return begin if all(choice.startswith(begin) for choice in spec.choices) else ""
 
 
 def cannot_hold(spec: FieldSpec, text: str) -> str | None:
@@ -158,7 +168,7 @@ def _refusal(spec: FieldSpec, text: str) -> str | None:
     if spec.kind is FieldKind.ENUM:
         listed = ", ".join(repr(choice) for choice in spec.choices[:8])
         return None if text in spec.choices else f"{_called(spec)} can only be one of {listed}; not {text[:60]!r}"
-    if text in _NOTHING or text in spec.choices:
+    if text in NOTHING or text in spec.choices:
         return None
     check = _CHECKS.get(spec.kind)
     wanted = check(text) if check is not None else None

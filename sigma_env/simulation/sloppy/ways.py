@@ -50,10 +50,14 @@ def most_positives(n: int) -> int:
 def excluded(n_positives: int) -> int:
     """How many events each condition and each filter gets that only it excludes.
 
-    A third of the positives, so that leaving it out costs a quarter of the IoU; and enough for three groups of a
-    filter's values, of which each costs a tenth.
+    What leaving it out has to cost; and enough for three groups of a filter's values, of which each costs a tenth.
     """
-    return max(3, math.ceil(n_positives / 3), _GROUPS_OF_A_FILTER * (n_positives // 9 + 1))
+    return max(excluded_at_least(n_positives), _GROUPS_OF_A_FILTER * (n_positives // 9 + 1))
+
+
+def excluded_at_least(n_positives: int) -> int:
+    """How many each of them has to have: with a third of the positives, leaving it out costs a quarter of the IoU."""
+    return max(3, math.ceil(n_positives / 3))
 
 
 def shares(node: Node) -> dict[int, float]:

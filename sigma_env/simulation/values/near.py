@@ -19,7 +19,7 @@ from sigma_env.simulation.schemas.plausible import cannot_hold, rendered
 from sigma_env.simulation.values.goal import Goal
 from sigma_env.simulation.values.literal import Need, accepts, satisfies
 from sigma_env.simulation.values.near_words import broken, edits, hex_edits, number_edits, sibling_edits, swap_edits
-from sigma_env.simulation.values.neighbours import neighbours
+from sigma_env.simulation.values.neighbours import neighbours, otherwise
 from sigma_env.simulation.values.shown import kind_shown
 from sigma_env.simulation.values.solver import build
 
@@ -190,6 +190,7 @@ def _candidates(text: str, need: Need, spec: FieldSpec, rng: random.Random) -> I
     else:
         loosened = list(_moved(text, pattern, spec, rng))
         yield from _alternated([*ways, loosened] if rng.random() < 0.5 else [loosened, *ways])
+    yield from otherwise(text, spec.kind, rng)
     yield from (choice for choice in rng.sample(spec.choices, len(spec.choices)))
     yield from _filled(text, spec, rng)
 

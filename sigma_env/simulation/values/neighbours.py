@@ -12,6 +12,7 @@ _WELL_KNOWN: Final = ("S-1-5-18", "S-1-5-19", "S-1-5-20")
 _RIDS: Final = ("500", "501", "512", "513", "519")
 _NAMES: Final = ("administrator", "admin", "svc_backup", "svc_sql", "svc_deploy", "svc_monitor", "svc_web", "helpdesk")
 _SHARES: Final = ("IPC$", "ADMIN$", "C$", "D$", "SYSVOL", "NETLOGON", "print$", "Projects", "Software", "Users")
+_SERVERS: Final = ("SRV-FILE01", "SRV-FILE02", "SRV-APP01", "SRV-APP02")
 _LAST: Final = re.compile(r"\d+$")
 
 
@@ -20,6 +21,27 @@ def neighbours(text: str, kind: FieldKind, rng: random.Random) -> Iterator[str]:
     maker = _BY_KIND.get(kind)
     if maker is not None:
         yield from maker(text, rng)
+
+
+def otherwise(text: str, kind: FieldKind, rng: random.Random) -> Iterator[str]:
+    """The same in another form: of hashes some algorithm less, of a program its path on a share."""
+    if kind is FieldKind.HASHES:
+        yield from _without_an_algorithm(text, rng)
+    elif kind is FieldKind.IMAGE:
+        yield from _on_a_share(text, rng)
+
+
+def _without_an_algorithm(text: str, rng: random.Random) -> Iterator[str]:
+    """What a host shows whose configuration asks for fewer hashes."""
+    hashes = text.split(",")
+    for left_out in rng.sample(range(len(hashes)), len(hashes)) if len(hashes) > 1 else ():
+        yield ",".join(hashes[:left_out] + hashes[left_out + 1 :])
+
+
+def _on_a_share(text: str, rng: random.Random) -> Iterator[str]:
+    """What was started from another machine: a path without the letter of a drive."""
+    if text[1:3] == ":\\":
+        yield from (f"\\\\{server}\\{text[0].upper()}$\\{text[3:]}" for server in rng.sample(_SERVERS, 2))
 
 
 def _users(text: str, rng: random.Random) -> Iterator[str]:
