@@ -34,8 +34,8 @@ class Wish(NamedTuple):
 
     Attributes:
         rule: the reference.
-        persona: who asks for it; None if nobody does: then all of the rule counts, or of a list of hundreds of values
-            as many as a request would name.
+        persona: who asks for it; None if nobody does: then there is a positive for each way to match the rule, and what
+            else there is is made for all of it, or of a list of hundreds of values for as many as a request would name.
         scenario: what is special about the request.
     """
 
@@ -78,7 +78,7 @@ def produce(wish: Wish, company: Company, seed: int) -> Produced:
     try:
         plan = _all_of(rule, seed) if wish.persona is None else make_plan(rule, seed, wish.scenario)
         shows = EXAMPLES_SHOWN if wish.persona in _SHOWING else 0
-        cases = make_cases(plan, company, seed, visible=shows)
+        cases = make_cases(plan, company, seed, visible=shows, each_way=wish.persona is None)
         if _tells_too_much(cases.drafts):
             cases = cases._replace(drafts=tuple(draft for draft in cases.drafts if not draft.visible))
         if plan.outage is not None:

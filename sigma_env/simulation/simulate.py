@@ -33,7 +33,7 @@ class NotSimulated(NamedTuple):
 
     Attributes:
         branch: the way, in the rule's words; "" if the whole rule has no event.
-        reason: "schema", "implausible value", or "unsupported".
+        reason: "schema", "implausible value", "too many ways", or "unsupported".
     """
 
     rule_id: str

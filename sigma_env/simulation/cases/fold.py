@@ -27,6 +27,7 @@ class Fold:
     def __init__(self, frame: Frame) -> None:
         self._frame = frame
         self._known: dict[int, tuple[Node, bool | None]] = {}
+        self._possible: dict[int, tuple[FieldTest, tuple[int, ...]]] = {}
 
     def truth(self, node: Node) -> bool | None:
         """True, false, or None: open."""
@@ -50,6 +51,14 @@ class Fold:
         truths = (self.of_value(test.field, value) for value in test.values)
         found = conjunction(truths) if test.all else disjunction(truths)
         return found if found is None else found != test.negated
+
+    def possible_values(self, test: FieldTest) -> tuple[int, ...]:
+        """Positions of the written values of a line that can hold."""
+        known = self._possible.get(id(test))
+        if known is None:
+            found = (at for at, value in enumerate(test.values) if self.of_value(test.field, value) is not False)
+            known = self._possible[id(test)] = (test, tuple(found))
+        return known[1]
 
     def of_value(self, field: str | None, value: Value) -> bool | None:
         """The truth of one written value of a line, as far as the kind decides it."""

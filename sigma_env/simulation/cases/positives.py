@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Final, Literal, NamedTuple
 
 from sigma_env.sigma.rule import FieldTest, Node, Or, Rule
@@ -14,7 +15,7 @@ from sigma_env.simulation.cases.meeting import Goal, Meeting
 from sigma_env.simulation.cases.nears import nears_of
 from sigma_env.simulation.cases.stage import Stage
 from sigma_env.simulation.cases.usage import Choice, Usage
-from sigma_env.simulation.cases.way import Given, Planner, Way
+from sigma_env.simulation.cases.way import Given, OpenWays, Planner, Way
 from sigma_env.simulation.cases.work import Work, later_text
 from sigma_env.simulation.draft import FieldValue, Scene
 from sigma_env.simulation.schema import FieldKind
@@ -33,17 +34,20 @@ _UNDECORATED_OF: Final = 4
 _VARIED_OF: Final = 3
 
 
+Reason = Literal["schema", "implausible value", "too many ways"]
+
+
 class Unsatisfiable(NamedTuple):
-    """A way to match the rule of which no event could be made.
+    """A way to match the rule of which no event was made.
 
     Attributes:
         branch: the alternative or value, in the rule's words; "" for the rule as a whole.
-        reason: whether the events' kinds or a field's nature forbid it.
+        reason: whether the events' kinds or a field's nature forbid it, or the rule has too many.
         detail: for people.
     """
 
     branch: str
-    reason: Literal["schema", "implausible value"]
+    reason: Reason
     detail: str
 
 
@@ -115,6 +119,50 @@ class PositiveMaker:
                 found.append(made)
         return found
 
+    def each_way(self, others: Sequence[Positive], most: int, rng: random.Random) -> list[Positive]:
+        """An event for each alternative and value by which none matches yet; what is left is `unsatisfiable`.
+
+        Args:
+            others: events that there are.
+            most: how many events at most.
+            rng: chooses.
+        """
+        ways = OpenWays(self._cut.condition, (choice for other in others for choice in self._chosen(other)))
+        found: list[Positive] = []
+        while ways and len(found) < most:
+            frame, way = self._open_way(ways, rng)
+            if frame is None or way is None:
+                self._give_up(ways.left(), "schema", "no event that the logsource selects can match by it")
+                return found
+            made = self._made(frame, way, len(found), rng, visible=False)
+            if made is None:
+                ways.fail(way.choices, _TRIES)
+                self._usage.fail(way.choices)
+            else:
+                ways.close(way.choices)
+                self._usage.count(way.choices)
+                found.append(made)
+        self._give_up(ways.left(), "too many ways", f"{most:,} events are made for a rule at most")
+        return found
+
+    def _chosen(self, positive: Positive) -> Sequence[Choice]:
+        """The choices by which an event matches, if it still does: it may have been changed since it was made."""
+        way = positive.way
+        lines = (test._replace(values=tuple([test.values[at] for at in chosen])) for test, chosen in way.given)
+        return way.choices if self._meeting.are_met([Goal(line, True) for line in lines], positive.work) else ()
+
+    def _open_way(self, ways: OpenWays, rng: random.Random) -> tuple[Frame | None, Way | None]:
+        """A kind of events, and how one can match by what is open; None if none can."""
+        for frame in self._stage.newest:
+            way = self._planner.next_way(self._folds.of(frame), rng, ways)
+            if way is not None and ways.holds_any(way.choices):
+                return frame, way
+        return None, None
+
+    def _give_up(self, choices: Sequence[Choice], reason: Reason, detail: str) -> None:
+        for choice in choices:
+            self._reasons.setdefault(choice, Unsatisfiable(self._titles.get(choice, ""), reason, detail))
+
     def unsatisfiable(self) -> list[Unsatisfiable]:
         """The choices of which no event could be made."""
         return [reason for choice, reason in self._reasons.items() if not self._usage.is_used(choice)]
@@ -127,15 +175,20 @@ class PositiveMaker:
             self._usage.fail([of_kind])
             return None
         choices = [of_kind, *way.choices]
+        made = self._made(frame, way, number, rng, visible=visible)
+        if made is None:
+            self._usage.fail(choices)
+        else:
+            self._usage.count(choices)
+        return made
+
+    def _made(self, frame: Frame, way: Way, number: int, rng: random.Random, *, visible: bool) -> Positive | None:
         work = self._matching(frame, way, rng, visible)
         if work is None:
-            self._usage.fail(choices)
             return None
         repeated = () if number % _UNDECORATED_OF == _UNDECORATED_OF - 1 else self._repeat(work, way, number, rng)
         if not self._complete(work, rng):
-            self._usage.fail(choices)
             return None
-        self._usage.count(choices)
         branch = self._numbers.setdefault(frozenset(way.choices), len(self._numbers))
         return Positive(work, way, branch, repeated)
 
@@ -255,11 +308,11 @@ class PositiveMaker:
             why = cannot_hold(spec, needs[0].written)
         self._note(way, "implausible value", f"{test.field}: no text for {written}" + (f" ({why})" if why else ""))
 
-    def _note(self, way: Way, reason: Literal["schema", "implausible value"], detail: str) -> None:
+    def _note(self, way: Way, reason: Reason, detail: str) -> None:
         self.failure = self.failure or Unsatisfiable("", reason, detail)
-        for choice in way.choices:
-            self._reasons.setdefault(choice, Unsatisfiable(self._titles().get(choice, ""), reason, detail))
+        self._give_up(way.choices, reason, detail)
 
+    @cached_property
     def _titles(self) -> dict[Choice, str]:
         found: dict[Choice, str] = {}
         for place in places(self._cut.condition):

@@ -39,6 +39,10 @@ class Stage:
         conditions: all of them must be possible.
         catalogue: all kinds of events.
         folds: what the kinds decide.
+
+    Attributes:
+        kinds: those that its events are spread over.
+        newest: of every kind that it can match, the newest version.
     """
 
     def __init__(self, rule: Rule, conditions: Sequence[Node], catalogue: Catalogue, folds: Folds) -> None:
@@ -47,6 +51,7 @@ class Stage:
         self._families = _families(catalogue, rule.logsource)
         self._conditions = conditions
         self._least = 0
+        self.newest: list[Frame] = []
         self.kinds = self._kinds(conditions)
 
     def _kinds(self, conditions: Sequence[Node]) -> list[Kind]:
@@ -66,6 +71,7 @@ class Stage:
         least = min(lack for lack, _, _ in found)
         self._least = least
         kinds = [kind for lack, _, kind in found if lack == least]
+        self.newest = [kind.frames[0] for kind in kinds]
         step = max(1, len(kinds) / _MOST_KINDS)
         return [kinds[int(i * step)] for i in range(min(len(kinds), _MOST_KINDS))]
 

@@ -60,7 +60,7 @@ class Texts:
         specs = [spec for spec in self._work.frame.schema.fields if spec.name is None]
         texts = list(before)
         held: list[list[Need]] = [[] for _ in texts]
-        missing = []
+        missing: list[Need] = []
         for need in require:
             at = next((at for at, text in enumerate(texts) if satisfies(text, (need,), ())), None)
             (missing if at is None else held[at]).append(need)
