@@ -8,10 +8,16 @@ from sigma_env.engines.evaluator import trace
 from sigma_env.engines.native import NativeEngine
 from sigma_env.events.store import EventStore
 from sigma_env.sigma.parser import parse_rule
-from sigma_env.sigma.rule import Node, Rule
+from sigma_env.sigma.rule import And, Node, Rule
 from sigma_env.simulation.cases import Cases, DraftEvent, Frame, make_cases
+from sigma_env.simulation.cases.fold import Folds
+from sigma_env.simulation.cases.parts import parts_of
+from sigma_env.simulation.cases.sameness import Sameness
+from sigma_env.simulation.cases.stage import Stage
 from sigma_env.simulation.draft import Draft
+from sigma_env.simulation.masks import Masks
 from sigma_env.simulation.plan import Plan
+from sigma_env.simulation.schemas import catalogue
 from sigma_env.simulation.world import Company
 
 COMPANY = Company.default()
@@ -56,6 +62,27 @@ def by_native_engine(rule: Rule, drafts: tuple[Draft, ...]) -> list[bool]:
     (matches,) = NativeEngine().match([rule], store)
     found = {ref.position for ref in store.refs(matches.rows(store).tolist())}  # type: ignore[union-attr]
     return [position in found for position in range(len(drafts))]
+
+
+def short_parts(plan: Plan, cases: Cases) -> list[str]:
+    """Disclosed conditions and filters with fewer than max(3, a third of the positives) events that only they exclude.
+
+    Those that are proven to exclude nothing by themselves are left out.
+    """
+    rule, condition = plan.rule, plan.cut.condition
+    folds = Folds()
+    stage = Stage(rule, [condition, rule.condition], catalogue(), folds)
+    sameness = Sameness(stage.frames, folds)
+    masks = Masks([event(draft, rule) for draft in cases.drafts])
+    true = masks.of(condition)
+    least = max(3, -(-true.bit_count() // 3))
+    short = []
+    for part in parts_of(condition):
+        rest = And(()) if part.rest is None else part.rest
+        alone = (masks.of(rest) & ~true).bit_count()
+        if alone < least and not sameness.same(rest, condition):
+            short.append(f"{rule.meta.title}: {part.title}: {alone} of {least}")
+    return short
 
 
 SHAPES: dict[str, Rule] = {

@@ -6,15 +6,17 @@ import os
 import subprocess
 import sys
 from collections import Counter, defaultdict
+from typing import Any, ClassVar
 
 import pytest
 
+from sigma_env.sigma.rule import Rule
 from sigma_env.sigma.tree import field_tests
-from sigma_env.simulation.cases import Cases
+from sigma_env.simulation.cases import Cases, make_cases
 from sigma_env.simulation.cases.parts import parts_of
 from sigma_env.simulation.masks import Masks, iou
 from sigma_env.simulation.sloppy import UNGATED, mutants, shortcuts
-from sigma_env.simulation.sloppy.ways import excluded
+from sigma_env.simulation.sloppy.ways import excluded_at_least
 from tests.simulation.cases.small import COMPANY, SHAPES, by_native_engine, event, full, holds, made, rule_of
 
 NAMES = sorted(SHAPES)
@@ -63,7 +65,7 @@ def test_each_part_excludes_events_that_nothing_else_excludes(name: str, cases: 
         alone = [draft for draft in drafts if draft.broken == part.title]
         if part.title in proven:
             continue
-        assert len(alone) >= min(excluded(positives), 3), part.title
+        assert len(alone) >= excluded_at_least(positives), part.title
         for draft in alone:
             assert draft.role == part.role
             assert holds(part.node, draft, rule) == part.truth
@@ -97,6 +99,32 @@ def test_wrong_versions_are_told_apart_or_proven_to_mean_the_same(name: str, cas
         if iou(masks.of(version.rule.condition), true) >= 0.9
     ]
     assert alive == []
+
+
+def test_each_of_very_many_parts_excludes_a_third_of_the_positives() -> None:
+    pairs = {f"s_{n}": {"CommandLine|contains|all": [f" --make{n}", f" --kind{n}", f" --like{n}"]} for n in range(27)}
+    rule = rule_of("1 of s_*", **pairs)
+    drafts = made(rule).drafts
+    masks = Masks([event(draft, rule) for draft in drafts])
+    true = masks.of(rule.condition)
+    parts = [part for part in parts_of(rule.condition) if part.rest is not None]
+    assert len(parts) == 81
+    alone = [(masks.of(part.rest) & ~true).bit_count() for part in parts if part.rest is not None]
+    assert min(alone) >= excluded_at_least(true.bit_count()) >= 9
+
+
+def test_a_filter_that_is_one_of_several_ways_excludes_by_itself() -> None:
+    rule = rule_of(
+        "s and (not f or x)",
+        s={"Image|endswith": "\\a1.exe"},
+        f={"User|endswith": "\\svc_sql"},
+        x={"CommandLine|contains": " /z9"},
+    )
+    (part,) = [part for part in parts_of(rule.condition) if part.title == "f"]
+    drafts = [draft for draft in made(rule).drafts if draft.broken == "f"]
+    assert len(drafts) >= 3
+    assert part.rest is not None
+    assert all(holds(part.rest, draft, rule) and not holds(rule.condition, draft, rule) for draft in drafts)
 
 
 def test_values_of_a_list_are_used_evenly() -> None:
@@ -175,6 +203,102 @@ def test_every_process_makes_the_same_events() -> None:
         ran = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
         texts.add(ran.stdout)
     assert len(texts) == 1
+
+
+class TestUnnamedData:
+    """A line holds on `Data` if any of its elements satisfies it: what is wanted together stands in several."""
+
+    CRASH: ClassVar[dict[str, Any]] = {"Provider_Name": "Application Error", "EventID": 1000}
+
+    def test_whole_values_stand_in_elements_of_their_own(self) -> None:
+        wanted = ["MsMpEng.exe", "mpengine.dll", "c0000005"]
+        rule = rule_of("s", {"service": "application"}, s={**self.CRASH, "Data|all": wanted})
+        found = made(rule)
+        positives = [draft for draft in found.drafts if draft.role == "positive"]
+        assert len(positives) == 6
+        assert all(set(wanted) <= set(draft.values["Data"]) for draft in positives)
+        assert by_native_engine(rule, found.drafts) == [draft.role == "positive" for draft in found.drafts]
+        for value in wanted:
+            alone = [draft for draft in found.drafts if draft.broken == f"s.Data|all: {value!r}"]
+            assert len(alone) >= 3
+            assert all(set(wanted) - set(draft.values["Data"]) == {value} for draft in alone)
+
+    def test_lines_of_several_selections_too_and_a_filter_looks_at_all(self) -> None:
+        rule = rule_of(
+            "a and b and not f",
+            {"service": "application"},
+            a={**self.CRASH, "Data": "MsMpEng.exe"},
+            b={"Data|endswith": "\\mpengine.dll"},
+            f={"Data": "c0000409"},
+        )
+        drafts = made(rule).drafts
+        assert sum(draft.role == "positive" for draft in drafts) == 6
+        filtered = [draft for draft in drafts if draft.role == "filtered"]
+        assert len(filtered) >= 3
+        assert all({"MsMpEng.exe", "c0000409"} <= set(draft.values["Data"]) for draft in filtered)
+
+    def test_what_is_asked_for_stands_where_it_is_most_at_home(self) -> None:
+        rule = rule_of(
+            "s", {"category": "ps_classic_start"}, s={"Data|contains|all": ["HostName=Default Host", "-bxor"]}
+        )
+        for draft in made(rule).drafts:
+            if draft.role == "positive":
+                *others, text = draft.values["Data"]
+                assert others == ["Available", "None"]
+                assert "HostName=Default Host" in text
+                assert "-bxor" in text
+
+    def test_several_keywords_are_found_in_one_event(self) -> None:
+        rule = rule_of("k", {"service": "application"}, k={"|all": ["Mimikatz", "Cobalt Strike", "sekurlsa"]})
+        assert sum(draft.role == "positive" for draft in made(rule).drafts) == 6
+
+
+class TestEachWay:
+    @staticmethod
+    def made(rule: Rule) -> Cases:
+        return make_cases(full(rule), COMPANY, 0, each_way=True)
+
+    def test_every_value_and_alternative_has_a_positive(self) -> None:
+        rule = rule_of(
+            "1 of s_*",
+            s_long={"CommandLine|contains": [f"--mode{n}x" for n in range(40)]},
+            s_two={"Image|endswith": ["\\a1.exe", "\\b2.exe"], "CommandLine|contains": [" -q9", " -r9", " -s9"]},
+        )
+        found = self.made(rule)
+        drafts = [draft for draft in found.drafts if draft.role == "positive"]
+        lines = [line._replace(values=(value,)) for line in field_tests(rule.condition) for value in line.values]
+        assert all(any(holds(line, draft, rule) for draft in drafts) for line in lines)
+        assert found.unsatisfiable == ()
+        assert 43 <= len(drafts) <= 43 + 29
+
+    def test_kinds_of_events_count_as_ways(self) -> None:
+        ids = [4720, 4722, 4723, 4724, 4726, 4738, 4781, 4794, 5376, 4624, 4625, 4634]
+        found = self.made(rule_of("s", {"service": "security"}, s={"EventID": ids}))
+        assert {draft.schema.event_id for draft in found.drafts if draft.role == "positive"} == set(ids)
+
+    def test_what_no_event_can_show_is_listed(self) -> None:
+        found = self.made(rule_of("s", {"service": "security"}, s={"EventID": [4720, 9999]}))
+        ((branch, reason, _),) = found.unsatisfiable
+        assert (branch, reason) == ("s.EventID: 9999", "schema")
+
+    def test_what_is_beyond_the_bound_is_listed(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("sigma_env.simulation.cases.make.MOST_WAYS", 30)
+        rule = rule_of("s", s={"CommandLine|contains": [f"--mode{n}x" for n in range(80)]})
+        found = self.made(rule)
+        (line,) = field_tests(rule.condition)
+        positives = [draft for draft in found.drafts if draft.role == "positive"]
+        shown = {v.written for v in line.values if any(holds(line._replace(values=(v,)), d, rule) for d in positives)}
+        listed = {each.branch for each in found.unsatisfiable if each.reason == "too many ways"}
+        assert listed == {f"s.CommandLine|contains: '{v.written}'" for v in line.values if v.written not in shown}
+        assert listed
+
+    def test_a_rule_that_is_cut_for_its_length_is_shown_whole(self) -> None:
+        rule = rule_of("s", s={"CommandLine|contains": [f"--mode{n}x" for n in range(50)]})
+        cut = rule_of("s", s={"CommandLine|contains": [f"--mode{n}x" for n in range(9)]})
+        drafts = make_cases(full(rule, cut), COMPANY, 0, each_way=True).drafts
+        (line,) = field_tests(rule.condition)
+        positives = [draft for draft in drafts if draft.role == "positive"]
+        assert all(any(holds(line._replace(values=(v,)), d, rule) for d in positives) for v in line.values)
 
 
 class TestDisclosure:

@@ -15,6 +15,7 @@ from sigma_env.sigma.rule import LogSource, Rule
 from sigma_env.simulation.cases.fold import Folds
 from sigma_env.simulation.cases.frame import Frame
 from sigma_env.simulation.cases.sameness import Sameness
+from sigma_env.simulation.cases.stage import Stage
 from sigma_env.simulation.masks import Masks
 from sigma_env.simulation.schemas import catalogue
 from sigma_env.simulation.sloppy import mutants, shortcuts
@@ -93,6 +94,90 @@ def test_filters_that_exclude_nothing_and_filter_lines_that_always_hold(
     sysmon = {"category": "process_creation", "service": "sysmon"}
     one, other = (rule_of("s and not 1 of f*", sysmon, s=image, **each) for each in (filters, without))
     assert same(one, other)
+
+
+SYSMON = {"category": "process_creation", "service": "sysmon"}
+A, B, C = {"Image|endswith": "\\a.exe"}, {"CommandLine|contains": " b"}, {"User|contains": "c"}
+APPLICATION = {"service": "application"}
+
+
+@pytest.mark.parametrize(
+    ("logsource", "one", "other", "selections"),
+    [
+        # Whatever b is, one of the two ways is open.
+        (SYSMON, "(a and not b) or (a and b and not c)", "(a and not b) or (a and not c)", {"a": A, "b": B, "c": C}),
+        # No text that ends as any alternative wants ends as the filter does.
+        (
+            SYSMON,
+            "c and 1 of a_* and not f",
+            "c and 1 of a_*",
+            {
+                "c": C,
+                "a_1": {"Image|endswith": ["\\x.exe", "\\y.exe"]},
+                "a_2": A | B,
+                "f": {"Image|endswith": "\\z.exe"},
+            },
+        ),
+        # The alternative is excluded as a whole, so it does not matter what else it says.
+        (
+            SYSMON,
+            "(c or d) and not a",
+            "(c or b) and not a",
+            {"a": A, "b": A | B, "c": C, "d": A | {"CommandLine|contains": "d"}},
+        ),
+        # What is none of the one state is the other.
+        (
+            {"category": "sysmon_status"},
+            "(stop or word) and not start",
+            "not start",
+            {"stop": {"State": "Stopped"}, "start": {"State": "Started"}, "word": ["changed"]},
+        ),
+        # Every name of a share begins so.
+        (
+            {"service": "security"},
+            "a and b",
+            "b",
+            {"a": {"ShareName|startswith": "\\\\\\\\"}, "b": {"EventID": 5145, "ShareName|endswith": "\\IPC$"}},
+        ),
+    ],
+)
+def test_conditions_that_agree_whichever_lines_hold(
+    logsource: dict[str, str], one: str, other: str, selections: dict[str, Any]
+) -> None:
+    rule = rule_of(one, logsource, **selections)
+    stage = Stage(rule, [rule.condition], catalogue(), Folds())
+    assert Sameness(stage.frames, Folds()).same(rule.condition, rule_of(other, logsource, **selections).condition)
+
+
+@pytest.mark.parametrize(
+    ("logsource", "one", "other", "selections"),
+    [
+        (SYSMON, "(a and not b) or (a and b and not c)", "a and not b", {"a": A, "b": B, "c": C}),
+        (SYSMON, "c and not f", "c", {"c": C, "f": A}),
+        (
+            {"service": "security"},
+            "a and b",
+            "b",
+            {"a": {"ShareName|startswith": "\\\\\\\\srv"}, "b": {"EventID": 5145, "ShareName|endswith": "\\IPC$"}},
+        ),
+        # A share can be unnamed, and then begins in no way.
+        (
+            {"service": "security"},
+            "a and b",
+            "b",
+            {"a": {"ShareName|startswith": "\\\\\\\\"}, "b": {"EventID": 5145, "RelativeTargetName": "lsarpc"}},
+        ),
+        # One element can be the one, another the other.
+        (APPLICATION, "a and not f", "a", {"a": {"Data": "MsMpEng.exe"}, "f": {"Data": "mpengine.dll"}}),
+        (APPLICATION, "a and b", "a and c", {"a": {"Data": "x"}, "b": {"Data": "y"}, "c": {"Data": "z"}}),
+    ],
+)
+def test_conditions_that_some_event_tells_apart(
+    logsource: dict[str, str], one: str, other: str, selections: dict[str, Any]
+) -> None:
+    rule = rule_of(one, logsource, **selections)
+    stage = Stage(rule, [rule.condition], catalogue(), Folds())
+    assert not Sameness(stage.frames, Folds()).same(rule.condition, rule_of(other, logsource, **selections).condition)
 
 
 def test_different_lines_are_not_the_same() -> None:

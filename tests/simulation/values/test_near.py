@@ -1,6 +1,7 @@
 """Near misses of a pattern."""
 
 import random
+import re
 from collections import Counter
 from itertools import islice
 
@@ -9,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sigma_env.engines.evaluator import value_holds
-from sigma_env.sigma.rule import Null, Text
+from sigma_env.sigma.rule import Null, Regex, Text
 from sigma_env.simulation.schema import FieldKind as K
 from sigma_env.simulation.schemas import cannot_hold
 from sigma_env.simulation.values import Need, miss, misses, solve
@@ -26,6 +27,17 @@ def near(kind: K, text: str, one: Need, count: int = 8, seed: int = 1, **options
         assert isinstance(one.pattern, Null) or not value_holds(one.pattern, other)
         assert cannot_hold(SPECS[kind], other) is None
     return found
+
+
+def test_hashes_can_lack_an_algorithm() -> None:
+    (text,) = near(K.HASHES, f"MD5={'A' * 32},IMPHASH={'B' * 32}", need("IMPHASH=", "contains"))[:1]
+    assert text == f"MD5={'A' * 32}"
+
+
+def test_a_program_on_a_share_has_no_drive() -> None:
+    one = Need(Regex("[a-zA-Z]:\\\\"), "[a-zA-Z]:\\\\")
+    found = near(K.IMAGE, "C:\\Tools\\x.exe", one)
+    assert any(re.fullmatch(r"\\\\SRV-\w+\\C\$\\Tools\\x\.exe", text) for text in found)
 
 
 class TestSloppyPatternsStillAccept:
