@@ -15,6 +15,8 @@ from sigma_env.tasks.manifest import Manifest
 from sigma_env.tasks.task import Split
 
 _ENOUGH_EVENTS: Final = 3
+_PARTS: Final = ("dropped_condition", "dropped_filter")
+_LEFT_WITHOUT_A_PART: Final = 0.75
 
 
 class Figure(NamedTuple):
@@ -39,6 +41,7 @@ FIGURES: Final = (
     Figure("shortcut_rate", "share of tasks on which a sloppy rule gets IoU >= 0.9", "low", 0.03),
     Figure("shortcut_rate_by_kind", "the same for each kind of sloppy rule", "low"),
     Figure("filter_shortcut_rate", "of tasks with filters, share on which a rule without one gets it", "low", 0.06),
+    Figure("every_part_counts", "share of tasks on which forgetting any condition or filter costs 0.25 of IoU", "high"),
     Figure("best_shortcut_iou_mean", "mean IoU of each task's best sloppy rule", "low"),
     Figure("margin_p05", "1 - IoU of the best sloppy rule, 5th percentile of tasks", "high", 0.2),
     Figure("mutants_killed", "share of wrong versions of the disclosed rule that get IoU < 0.9", "high", 0.98),
@@ -108,6 +111,7 @@ def figures_of(found: Sequence[TaskQuality], whole: Whole, manifest: Manifest) -
         "shortcut_rate": _mean(best >= LIKE_THE_RULE),
         "shortcut_rate_by_kind": _rates(tasks, lambda one: one.shortcuts.best if one.shortcuts is not None else {}),
         "filter_shortcut_rate": _filter_rate(tasks),
+        "every_part_counts": _every_part_counts(tasks),
         "best_shortcut_iou_mean": _mean(best),
         "margin_p05": _rounded(float(np.percentile(1 - best, 5))) if len(best) else None,
         **_mutants(tasks),
@@ -147,6 +151,11 @@ def _rates(tasks: Sequence[TaskQuality], versions: Callable[[TaskQuality], Mappi
 def _filter_rate(tasks: Sequence[TaskQuality]) -> float | None:
     overlaps = [s.best["dropped_filter"].iou for one in tasks if (s := one.shortcuts) and "dropped_filter" in s.best]
     return _mean(iou >= LIKE_THE_RULE for iou in overlaps)
+
+
+def _every_part_counts(tasks: Sequence[TaskQuality]) -> float | None:
+    found = [[s.best[kind].iou for kind in _PARTS if kind in s.best] for one in tasks if (s := one.shortcuts)]
+    return _mean(max(overlaps) <= _LEFT_WITHOUT_A_PART for overlaps in found if overlaps)
 
 
 def _mutants(tasks: Sequence[TaskQuality]) -> dict[str, Any]:

@@ -1,11 +1,11 @@
 """Events that a rule matches, evenly over the ways in which it can be."""
 
 import random
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import Final, Literal, NamedTuple
 
-from sigma_env.sigma.rule import FieldTest, Node, Or, Rule
+from sigma_env.sigma.rule import And, FieldTest, Node, Or, Rule, Selection
 from sigma_env.sigma.taxonomy import event_types
 from sigma_env.sigma.tree import fields_of
 from sigma_env.simulation.cases.elsewhere import Elsewhere
@@ -103,6 +103,7 @@ class PositiveMaker:
         self._named = sorted(fields_of(rule.condition))
         self._numbers: dict[frozenset[Choice], int] = {}
         self._reasons: dict[Choice, Unsatisfiable] = {}
+        self._ways: OpenWays | None = None
         self.failure: Unsatisfiable | None = None
 
     def make(self, count: int, rng: random.Random, *, visible: bool = False) -> list[Positive]:
@@ -127,7 +128,8 @@ class PositiveMaker:
             most: how many events at most.
             rng: chooses.
         """
-        ways = OpenWays(self._cut.condition, (choice for other in others for choice in self._chosen(other)))
+        matched = (choice for other in others for choice in self._matched_by(self._cut.condition, other.work))
+        self._ways = ways = OpenWays(self._cut.condition, matched)
         found: list[Positive] = []
         while ways and len(found) < most:
             frame, way = self._open_way(ways, rng)
@@ -138,18 +140,32 @@ class PositiveMaker:
             if made is None:
                 ways.fail(way.choices, _TRIES)
                 self._usage.fail(way.choices)
+                self._give_up(way.choices, "implausible value", "no event found that the rest of the rule accepts")
             else:
                 ways.close(way.choices)
                 self._usage.count(way.choices)
                 found.append(made)
+        for choice in ways.left():
+            self._reasons.pop(choice, None)  # what failed with others
         self._give_up(ways.left(), "too many ways", f"{most:,} events are made for a rule at most")
         return found
 
-    def _chosen(self, positive: Positive) -> Sequence[Choice]:
-        """The choices by which an event matches, if it still does: it may have been changed since it was made."""
-        way = positive.way
-        lines = (test._replace(values=tuple([test.values[at] for at in chosen])) for test, chosen in way.given)
-        return way.choices if self._meeting.are_met([Goal(line, True) for line in lines], positive.work) else ()
+    def _matched_by(self, node: Node, work: Work) -> Iterator[Choice]:
+        """The alternatives and values by which an event matches a condition."""
+        if isinstance(node, Selection):
+            yield from self._matched_by(node.child, work)
+        elif isinstance(node, And):
+            for child in node.children:
+                yield from self._matched_by(child, work)
+        elif isinstance(node, Or):
+            for at, child in enumerate(node.children):
+                if self._meeting.holds(child, work):
+                    yield id(node), at
+                    yield from self._matched_by(child, work)
+        elif isinstance(node, FieldTest) and not node.all and not node.negated:
+            for at, value in enumerate(node.values):
+                if self._meeting.holds(node._replace(values=(value,)), work):
+                    yield id(node), at
 
     def _open_way(self, ways: OpenWays, rng: random.Random) -> tuple[Frame | None, Way | None]:
         """A kind of events, and how one can match by what is open; None if none can."""
@@ -164,7 +180,9 @@ class PositiveMaker:
             self._reasons.setdefault(choice, Unsatisfiable(self._titles.get(choice, ""), reason, detail))
 
     def unsatisfiable(self) -> list[Unsatisfiable]:
-        """The choices of which no event could be made."""
+        """The choices of which no event was made."""
+        if self._ways is not None:
+            return [self._reasons[choice] for choice in self._ways.without_event()]
         return [reason for choice, reason in self._reasons.items() if not self._usage.is_used(choice)]
 
     def _one(self, number: int, rng: random.Random, visible: bool) -> Positive | None:

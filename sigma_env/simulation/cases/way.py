@@ -152,6 +152,7 @@ class OpenWays:
         self._condition = condition
         # By node: the positions that are open, and how often each failed.
         self._left = {id(node): dict.fromkeys(range(_size(node)), 0) for node in _choosing(condition)}
+        self._given_up: list[Choice] = []
         self.close(closed)
 
     def __bool__(self) -> bool:
@@ -160,6 +161,10 @@ class OpenWays:
     def left(self) -> list[Choice]:
         """What is open, in the order of the condition."""
         return [(node, at) for node, options in self._left.items() for at in options]
+
+    def without_event(self) -> list[Choice]:
+        """What was given up, and what is open."""
+        return self._given_up + self.left()
 
     def value(self, line: FieldTest, fold: Fold) -> int | None:
         """The open value of a list that is next on a kind of events; None if there is none."""
@@ -180,6 +185,8 @@ class OpenWays:
         """An event matches by these."""
         for node, at in choices:
             self._left.get(node, {}).pop(at, None)
+            if (node, at) in self._given_up:
+                self._given_up.remove((node, at))
 
     def fail(self, choices: Iterable[Choice], most: int) -> None:
         """No event was made by these; what failed so often is given up."""
@@ -189,6 +196,7 @@ class OpenWays:
                 failures[at] += 1
                 if failures[at] >= most:
                     del failures[at]
+                    self._given_up.append((node, at))
 
     def _has_open(self, node: Node) -> bool:
         if isinstance(node, Not):

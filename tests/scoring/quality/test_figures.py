@@ -43,6 +43,7 @@ def test_a_fair_task_has_no_shortcut(cache: Path) -> None:
     assert figures["margin_p05"] == 0.5
     assert figures["shortcut_rate"] == 0
     assert figures["filter_shortcut_rate"] is None  # it has no filter
+    assert figures["every_part_counts"] == 1
     assert figures["mutants"]["made"] == figures["mutants"]["killed"] == 2  # each of two conditions dropped
     assert figures["mutants_killed"] == 1
     assert figures["reference_reward_min"] == figures["equivalents_reward_min"] == figures["request_ceiling_min"] == 1.1
@@ -63,6 +64,7 @@ def test_a_planted_shortcut_shows_by_kind_and_as_a_mutant(cache: Path) -> None:
     by_kind = found.figures["shortcut_rate_by_kind"]
     assert by_kind["one_literal"] == by_kind["dropped_condition"] == 0.5
     assert by_kind["event_id"] == by_kind["sibling_field"] == 0
+    assert found.figures["every_part_counts"] == 0.5
     mutants = found.figures["mutants"]["by_kind"]["condition"]
     assert (mutants["made"], mutants["killed"], mutants["equivalent"]) == (4, 3, 0)
     [bad] = [one for one in found.tasks if one.source == "planted:1"]

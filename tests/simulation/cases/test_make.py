@@ -102,15 +102,15 @@ def test_wrong_versions_are_told_apart_or_proven_to_mean_the_same(name: str, cas
 
 
 def test_each_of_very_many_parts_excludes_a_third_of_the_positives() -> None:
-    pairs = {f"s_{n}": {"CommandLine|contains|all": [f" --make{n}", f" --kind{n}", f" --like{n}"]} for n in range(27)}
+    pairs = {f"s_{n}": {"CommandLine|contains|all": [f" --make{n}", f" --kind{n}", f" --like{n}"]} for n in range(16)}
     rule = rule_of("1 of s_*", **pairs)
     drafts = made(rule).drafts
     masks = Masks([event(draft, rule) for draft in drafts])
     true = masks.of(rule.condition)
     parts = [part for part in parts_of(rule.condition) if part.rest is not None]
-    assert len(parts) == 81
+    assert len(parts) == 48
     alone = [(masks.of(part.rest) & ~true).bit_count() for part in parts if part.rest is not None]
-    assert min(alone) >= excluded_at_least(true.bit_count()) >= 9
+    assert min(alone) >= excluded_at_least(true.bit_count()) >= 6
 
 
 def test_a_filter_that_is_one_of_several_ways_excludes_by_itself() -> None:
