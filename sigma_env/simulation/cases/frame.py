@@ -1,15 +1,18 @@
 """One kind of event as the rules of a category see it: which field a name means, and what it holds."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Final
 
 from sigma_env.events.derived import PROCESS_CREATION
+from sigma_env.sigma.taxonomy import event_types
 from sigma_env.simulation.draft import FieldValue
 from sigma_env.simulation.schema import EventSchema, FieldKind, FieldSpec
 from sigma_env.simulation.schemas import resolve
 
 DATA: Final = "Data"
 USER: Final = "User"
+EVENT_TYPE: Final = "EventType"
 UNKNOWN: Final = "\N{REPLACEMENT CHARACTER}"
 """Stands for what clock and counters will give: a text that no literal meets."""
 
@@ -61,9 +64,16 @@ class Frame:
                 self._systems[field] = True
                 spec = _USER_OF_4688 if found == USER and self.category == PROCESS_CREATION else None
             else:
-                spec = found
+                spec = None if found is None else self._as_meant(found)
             self._slots[field] = spec
             return spec
+
+    def _as_meant(self, spec: FieldSpec) -> FieldSpec:
+        """The field with the types that the category means; other events of the same EventID are not scored."""
+        types = event_types(self.category) if spec.name == EVENT_TYPE and self.category is not None else None
+        if types is None or not types.intersection(spec.choices):
+            return spec
+        return replace(spec, choices=tuple([choice for choice in spec.choices if choice in types]))
 
     def is_lacking(self, field: str) -> bool:
         """Whether no event of this kind has the field."""

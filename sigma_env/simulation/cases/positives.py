@@ -10,7 +10,7 @@ from sigma_env.sigma.taxonomy import event_types
 from sigma_env.sigma.tree import fields_of
 from sigma_env.simulation.cases.elsewhere import Elsewhere
 from sigma_env.simulation.cases.fold import Folds
-from sigma_env.simulation.cases.frame import Frame, put, slot_name
+from sigma_env.simulation.cases.frame import EVENT_TYPE, Frame, put, slot_name
 from sigma_env.simulation.cases.meeting import Goal, Meeting
 from sigma_env.simulation.cases.nears import nears_of
 from sigma_env.simulation.cases.stage import Stage
@@ -26,7 +26,6 @@ from sigma_env.simulation.values import needs_of, variant
 from sigma_env.simulation.world import Company, fill
 
 _TRIES: Final = 4
-_EVENT_TYPE: Final = "EventType"
 _PROGRAM_FIELDS: Final = ("Image", "NewProcessName", "SourceImage", "Application", "OriginalFileName")
 _WORDS_OF_WINDOWS: Final = ("system", "autori", "authori", "s-1-5-18", "0x3e7")
 _PEOPLE_FIELDS: Final = frozenset({"User", "IntegrityLevel", "LogonId", "SubjectUserSid", "SubjectLogonId"})
@@ -352,14 +351,12 @@ def _position(frame: Frame, test: FieldTest) -> int:
     spec = None if test.field is None else frame.slot(test.field)
     if spec is None:
         return -1
-    return next((at for at, each in enumerate(frame.schema.fields) if each is spec), len(frame.schema.fields))
+    return next((at for at, each in enumerate(frame.schema.fields) if each.name == spec.name), len(frame.schema.fields))
 
 
 def _meant(frame: Frame, rng: random.Random) -> dict[str, FieldValue]:
     """What the category itself says of an event: `registry_add` and `registry_delete` share an EventID."""
-    types = event_types(frame.category) if frame.category is not None else None
-    spec = frame.slot(_EVENT_TYPE)
-    if types is None or spec is None or spec.name is None:
+    spec = frame.slot(EVENT_TYPE)
+    if frame.category is None or event_types(frame.category) is None or spec is None or not spec.choices:
         return {}
-    possible = sorted(types.intersection(spec.choices))
-    return {spec.name: rng.choice(possible)} if possible else {}
+    return {slot_name(spec): rng.choice(spec.choices)}

@@ -158,6 +158,13 @@ def test_registry_events_are_what_the_category_says(category: str, types: set[st
     assert {draft.values["EventType"] for draft in made(rule).drafts if draft.role == "positive"} == types
 
 
+def test_near_misses_of_registry_events_are_what_the_category_says_too() -> None:
+    line = {"EventType": "CreateKey", "TargetObject|contains": "\\Terminal Server Client\\"}
+    drafts = made(rule_of("s", {"category": "registry_add"}, s=line)).drafts
+    assert {draft.values["EventType"] for draft in drafts} == {"CreateKey", "CreateValue"}
+    assert sum(draft.broken == "s.EventType" for draft in drafts) >= 3
+
+
 def test_4688_is_left_out_where_it_lacks_a_field_of_the_rule() -> None:
     rule = rule_of("s", s=[{"Image|endswith": "\\x.exe"}, {"OriginalFileName": "x.exe"}])
     assert {draft.schema.event_id for draft in made(rule).drafts} == {1}
