@@ -21,7 +21,8 @@ TORCH_BACKEND ?=
 export TORCH_BACKEND
 
 .PHONY: help setup demo test lint validate build-sigmahq-real bench bench-engine lock clean
-.PHONY: train-env train-env-gpu test-train train-tiny train-h100 train-qwen14b train-gpt-oss-20b evaluate export serve
+.PHONY: train-env train-env-gpu test-train train-tiny train-tiny-report train-h100 train-qwen14b train-gpt-oss-20b
+.PHONY: evaluate export serve
 .DELETE_ON_ERROR:
 
 help: ## List these commands
@@ -61,8 +62,11 @@ test-train: $(TRAIN)/installed-cpu ## Run the trainer's tests, a short training 
 
 train = $(TRAIN)/bin/python -m trainer train $(1) --nodes $(NODES) $(if $(RAY_ADDRESS),--ray-address $(RAY_ADDRESS)) $(ARGS)
 
-train-tiny: $(TRAIN)/installed-cpu ## Train a small model on this machine's CPU
-	$(call train,tiny)
+train-tiny: $(TRAIN)/installed-cpu ## Make a small model, warm-start it, train it by GRPO on this machine's CPU, and report
+	$(TRAIN)/bin/python -m trainer learn tiny $(ARGS)
+
+train-tiny-report: $(TRAIN)/installed-cpu ## The same for two seeds, beside more warm start in the same time; renews docs/results/tiny
+	$(TRAIN)/bin/python -m trainer learn tiny --seeds 0,1 --control --results docs/results/tiny $(ARGS)
 
 train-h100: $(TRAIN)/installed-gpu ## Train a small model on one H100
 	$(call train,h100)

@@ -14,6 +14,7 @@ from trainer import config as configs
 from trainer.errors import ConfigError
 from trainer.evaluate.command import evaluate
 from trainer.export import export_command
+from trainer.learn import learn_command
 from trainer.plan import plan, render
 from trainer.serve import serve_command
 
@@ -27,6 +28,7 @@ def _commands() -> None:
 
 app.command()(evaluate)
 app.command("export")(export_command)
+app.command("learn")(learn_command)
 app.command("serve")(serve_command)
 
 
