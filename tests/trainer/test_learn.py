@@ -30,6 +30,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "sigmaforge.made_model": "null",
         "actor_rollout_ref.model.path": folder / "taught",
         "sigmaforge.warm_start.pairs": 8,
+        "sigmaforge.warm_start.difficulty": "[0,0]",
+        "data.max_response_length": 160,
         "sigmaforge.warm_start.steps": 1,
         "sigmaforge.warm_start.learning_rate": 1e-6,
         "sigmaforge.warm_start.optimizer": "adamw",
