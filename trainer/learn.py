@@ -213,7 +213,6 @@ class _Seed:
                     split=_SPLIT,
                     decoding=decoding,
                     seed=self.seed,
-                    overlay=self.wanted.overlay,
                     name=f"{name}-{kind}",
                     folder=self.folder / EVALUATION,
                 )

@@ -65,6 +65,8 @@ def _cause(error: BaseException) -> str:
 def sft(config: Any) -> Path:
     """Makes a model if asked, and trains it on chats; see `trainer.warm_start`.
 
+    The run's folder says how the model is to be asked, so that it is evaluated as it was trained.
+
     Returns:
         The folder of the trained model.
     """
@@ -72,6 +74,7 @@ def sft(config: Any) -> Path:
 
     tasks = playable(config.sigmaforge, config.sigmaforge.train_split)
     make_model(config, tasks)
+    write_folder(config)
     return warm_start(config, tasks)
 
 
