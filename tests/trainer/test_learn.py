@@ -1,4 +1,4 @@
-"""From a model to a report: where it ends, where it goes on from, what it is told; its stages have tests of their own."""
+"""From a model to a report: where it ends, where it goes on from. Its stages have tests of their own."""
 
 from __future__ import annotations
 
