@@ -9,6 +9,7 @@ from sigma_env.tasks.composed import training_chats
 from sigma_env.tasks.messages import Message, messages
 from sigma_env.tasks.reference import reference_answer
 from sigma_env.tasks.task import Task
+from trainer.whole import whole_folder
 
 _FITTED: Final = 4_000
 """Chats that a tokenizer is fitted to; more change nothing."""
@@ -58,7 +59,5 @@ def make_model(config: Any, tasks: Sequence[Task]) -> None:
         for chat in islice(chats(config.sigmaforge, tasks), _FITTED)
         for text in (chat.messages[-1]["content"], chat.answer)
     ]
-    # Beside its place first: a kill would leave a folder that looks like a model.
-    new = folder.with_name(f"{folder.name}.new")
-    make(new, texts, Size(**config.sigmaforge.made_model), config.sigmaforge.seed)
-    new.replace(folder)
+    with whole_folder(folder) as unfinished:
+        make(unfinished, texts, Size(**config.sigmaforge.made_model), config.sigmaforge.seed)

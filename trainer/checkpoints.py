@@ -8,11 +8,10 @@ from typing import Any, Final, NamedTuple
 from trainer import config as configs
 from trainer.errors import ConfigError
 from trainer.folder import CONFIG
+from trainer.resume import LATEST, STEP
 
 EXPORTED_CONFIG: Final = "sigmaforge.yaml"
 """A run's configuration in a folder that was exported from it."""
-_STEP: Final = "global_step_"
-_NEWEST: Final = "latest_checkpointed_iteration.txt"
 LORA_META: Final = "lora_train_meta.json"
 ADAPTER_CONFIG: Final = "adapter_config.json"
 _DEPTH: Final = 3
@@ -65,7 +64,7 @@ def find(named: str) -> Checkpoint:
         return Checkpoint(folder.name, str(folder), **_owner(folder))
     raise ConfigError(
         f"{named}: no model is there. Name the folder of a run, of one of its checkpoints "
-        f"(RUN/checkpoints/{_STEP}N), of a model in Hugging Face's layout (with config.json) or of a PEFT adapter "
+        f"(RUN/checkpoints/{STEP}N), of a model in Hugging Face's layout (with config.json) or of a PEFT adapter "
         f"(with {ADAPTER_CONFIG}), or OWNER/NAME on Hugging Face's hub"
     )
 
@@ -90,10 +89,10 @@ def load_config(checkpoint: Checkpoint | None, overlay: str | None) -> Any:
 
 
 def _newest(run: Path) -> Path:
-    said = run / "checkpoints" / _NEWEST
+    said = run / "checkpoints" / LATEST
     if not said.is_file():
         raise ConfigError(f"{run}: the run has no checkpoint yet ({said} is missing)")
-    return run / "checkpoints" / f"{_STEP}{said.read_text(encoding='utf-8').strip()}"
+    return run / "checkpoints" / f"{STEP}{said.read_text(encoding='utf-8').strip()}"
 
 
 def _of_verl(step: Path) -> Checkpoint:
@@ -102,7 +101,7 @@ def _of_verl(step: Path) -> Checkpoint:
     if not actor.is_dir():
         raise ConfigError(f"{step}: it has no folder 'actor', so it is no whole checkpoint")
     owner = {"run": run if config else None, "config": config}
-    name = f"step-{step.name.removeprefix(_STEP)}"
+    name = f"step-{step.name.removeprefix(STEP)}"
     if (actor / LORA_META).is_file():
         adapter = actor / "adapter"
         unmade = None if (adapter / ADAPTER_CONFIG).is_file() else actor
@@ -143,6 +142,21 @@ def _owner(folder: Path) -> dict[str, Path | None]:
         if config.is_file() and "\nsigmaforge:\n" in f"\n{config.read_text(encoding='utf-8')}":
             return {"run": run, "config": config}
     return {"run": None, "config": None}
+
+
+def quantisation(model: str) -> str | None:
+    """How a model's weights are quantised, such as "mxfp4"; None if they are not.
+
+    Args:
+        model: its folder, or its name on Hugging Face's hub.
+    """
+    from transformers import AutoConfig
+
+    said: Any = getattr(AutoConfig.from_pretrained(model), "quantization_config", None)
+    if said is None:
+        return None
+    method = said["quant_method"] if isinstance(said, dict) else said.quant_method
+    return str(getattr(method, "value", method))
 
 
 def _has_weights(folder: Path) -> bool:

@@ -14,11 +14,18 @@ from trainer import config as configs
 from trainer.errors import ConfigError
 from trainer.evaluate.command import evaluate
 from trainer.export import export_command
-from trainer.learn import learn_command
 from trainer.plan import plan, render
 from trainer.serve import serve_command
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help="Train language models on SigmaForge's tasks.")
+
+
+Overlay = Annotated[str, typer.Argument(help="Model and machine; a file of trainer/configs without its .yaml.")]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Change a key of the configuration; may be repeated."),
+]
+RunDir = Annotated[Path | None, typer.Option(help="Folder of the run; one that exists is resumed.")]
 
 
 @app.callback()
@@ -28,19 +35,15 @@ def _commands() -> None:
 
 app.command()(evaluate)
 app.command("export")(export_command)
-app.command("learn")(learn_command)
 app.command("serve")(serve_command)
 
 
 @app.command()
 def train(
-    overlay: Annotated[str, typer.Argument(help="Model and machine; a file of trainer/configs without its .yaml.")],
+    overlay: Overlay,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print configuration and plan; run nothing.")] = False,
-    overrides: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Change a key of the configuration; may be repeated."),
-    ] = None,
-    run_dir: Annotated[Path | None, typer.Option(help="Folder of the run; one that exists is resumed.")] = None,
+    overrides: Overrides = None,
+    run_dir: RunDir = None,
     nodes: Annotated[int, typer.Option(min=1, help="Machines to train on.")] = 1,
     ray_address: Annotated[
         str | None, typer.Option(envvar="RAY_ADDRESS", help="A running Ray cluster, HOST:PORT; else one is started.")
@@ -49,11 +52,11 @@ def train(
     wandb: Annotated[bool, typer.Option("--wandb", help="Log to Weights & Biases too.")] = False,
 ) -> None:
     """Train by GRPO."""
-    folder = run_dir or Path("runs") / f"{overlay}-{time.strftime('%Y%m%d-%H%M%S')}"
+    folder = _folder(run_dir, overlay)
     if nodes > 1 and ray_address is None and not dry_run:
         raise ConfigError(f"{nodes} nodes need a Ray cluster that runs already; name it with --ray-address")
-    wanted = [f"sigmaforge.run_dir='{folder.absolute()}'", f"trainer.nnodes={nodes}", *_cluster(ray_address)]
-    wanted += _logging(folder.absolute(), tensorboard=tensorboard, wandb=wandb)
+    wanted = [f"sigmaforge.run_dir='{folder}'", f"trainer.nnodes={nodes}", *_cluster(ray_address)]
+    wanted += _logging(folder, tensorboard=tensorboard, wandb=wandb)
     config = configs.compose(overlay, [*wanted, *(overrides or [])])
     configs.set_environment(config)
     if dry_run:
@@ -73,12 +76,9 @@ def train(
 
 @app.command()
 def sft(
-    overlay: Annotated[str, typer.Argument(help="Model and machine; a file of trainer/configs without its .yaml.")],
-    overrides: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Change a key of the configuration; may be repeated."),
-    ] = None,
-    run_dir: Annotated[Path | None, typer.Option(help="Folder of the run; one that exists is resumed.")] = None,
+    overlay: Overlay,
+    overrides: Overrides = None,
+    run_dir: RunDir = None,
 ) -> None:
     """Warm start: train on requests and their reference answers, before GRPO.
 
@@ -86,12 +86,61 @@ def sft(
 
       python -m trainer train OVERLAY --set actor_rollout_ref.model.path=RUN/warm_start/model
     """
-    folder = run_dir or Path("runs") / f"{overlay}-{time.strftime('%Y%m%d-%H%M%S')}"
-    config = configs.compose(overlay, [f"sigmaforge.run_dir='{folder.absolute()}'", *(overrides or [])])
+    folder = _folder(run_dir, overlay)
+    config = configs.compose(overlay, [f"sigmaforge.run_dir='{folder}'", *(overrides or [])])
     configs.set_environment(config)
     from trainer.run import sft as run
 
     print(run(config))
+
+
+@app.command()
+def learn(
+    overlay: Overlay,
+    seeds: Annotated[str, typer.Option(help="Numbers with commas between; each makes a model of its own.")] = "0",
+    control: Annotated[
+        bool, typer.Option("--control", help="Also spend the wall time of GRPO on more warm start.")
+    ] = False,
+    overrides: Overrides = None,
+    run_dir: RunDir = None,
+    results: Annotated[Path | None, typer.Option(help="Folder that summary and figures are copied to.")] = None,
+) -> None:
+    """Warm start, evaluation, GRPO, evaluation again, and a report of what was learnt.
+
+    A run that was ended goes on with the same command and --run-dir.
+
+    For instance:
+
+      python -m trainer learn tiny
+
+      python -m trainer learn tiny --seeds 0,1 --control --run-dir runs/report
+    """
+    from trainer.learn import Wanted, keep
+    from trainer.learn import learn as run
+
+    folder = _folder(run_dir, overlay)
+    wanted = Wanted(overlay, folder, numbers(seeds), control, tuple(overrides or ()))
+    summary = run(wanted)
+    keep(wanted, summary, [folder] if results is None else [folder, results])
+    print(summary.text())
+    print(folder)
+
+
+def numbers(text: str) -> tuple[int, ...]:
+    """Seeds as they are written on the command line.
+
+    Raises:
+        ConfigError: they are no numbers.
+    """
+    try:
+        return tuple(int(part) for part in text.split(","))
+    except ValueError as error:
+        raise ConfigError(f"--seeds {text!r}: write numbers with commas between, such as 0,1") from error
+
+
+def _folder(run_dir: Path | None, overlay: str) -> Path:
+    """The folder of a run; of one that was not named, one of its own."""
+    return (run_dir or Path("runs") / f"{overlay}-{time.strftime('%Y%m%d-%H%M%S')}").absolute()
 
 
 @app.command()

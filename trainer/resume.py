@@ -10,12 +10,15 @@ from pathlib import Path
 from typing import Final
 
 from trainer.errors import TrainerError
+from trainer.whole import write_whole
 
 LATEST: Final = "latest_checkpointed_iteration.txt"
 """verl's file that names the step to go on after."""
+STEP: Final = "global_step_"
+"""What the name of a checkpoint's folder begins with; the step's number follows."""
 
 _LAST_WRITTEN: Final = "data.pt"
-_FOLDER: Final = re.compile(r"global_step_(\d+)")
+_FOLDER: Final = re.compile(rf"{STEP}(\d+)")
 
 
 def steps(folder: Path) -> dict[int, Path]:
@@ -39,7 +42,7 @@ def mend(folder: Path) -> None:
         # All of a checkpoint is written before this file is opened.
         whole = [step for step, path in there.items() if (path / _LAST_WRITTEN).exists()]
         said = str(max(whole, default=""))
-        _write(latest, said)
+        write_whole(latest, said.encode())
     if not said.isdecimal() or int(said) not in there:
         raise TrainerError(
             f"{latest} says {said!r}, and the folder's checkpoints are of the steps {list(there)}; write one of them "
@@ -58,9 +61,3 @@ def prune(folder: Path, keep: int) -> None:
     """Deletes all but the newest checkpoints, whichever process of the run wrote them."""
     for path in list(steps(folder).values())[:-keep]:
         shutil.rmtree(path)
-
-
-def _write(path: Path, text: str) -> None:
-    new = path.with_suffix(".new")
-    new.write_text(text, encoding="utf-8")
-    new.replace(path)

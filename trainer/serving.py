@@ -5,6 +5,7 @@ import os
 from typing import Any, Final
 
 from trainer.checkpoints import ADAPTER_CONFIG, Checkpoint
+from trainer.config import variables
 
 ADAPTER_ID: Final = 1
 _RANKS: Final = (1, 8, 16, 32, 64, 128, 256, 320, 512)
@@ -39,5 +40,4 @@ def engine_options(checkpoint: Checkpoint, config: Any) -> dict[str, Any]:
 
 def environment(config: Any) -> dict[str, str]:
     """The variables of a process that runs vLLM: the configuration's, under those that are set already."""
-    wanted = {name: str(value) for name, value in config.sigmaforge.environment.items()}
-    return {**wanted, **os.environ}
+    return {**variables(config), **os.environ}

@@ -6,13 +6,12 @@ verl's own merger rounds all weights to bf16, which a model that was trained in 
 import json
 import re
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
 from trainer.checkpoints import LORA_META, Checkpoint
 from trainer.errors import TrainerError
+from trainer.whole import whole_folder
 
 _SHARD: Final = re.compile(r"model_world_size_(\d+)_rank_(\d+)\.pt")
 _WEIGHTS: Final = "adapter_model.safetensors"
@@ -128,13 +127,3 @@ def copy_texts(source: Path, target: Path) -> None:
     for path in sorted(source.iterdir()):
         if path.is_file() and path.suffix != ".safetensors" and not path.name.endswith(".index.json"):
             shutil.copyfile(path, target / path.name)
-
-
-@contextmanager
-def whole_folder(folder: Path) -> Iterator[Path]:
-    """A folder to write to that is there under its name only when all of it is."""
-    unfinished = folder.with_name(f".{folder.name}.unfinished")
-    shutil.rmtree(unfinished, ignore_errors=True)
-    unfinished.mkdir(parents=True)
-    yield unfinished
-    unfinished.replace(folder)

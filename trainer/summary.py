@@ -25,6 +25,7 @@ from sigma_env.sigma.tree import field_tests
 from sigma_env.tasks.dataset import Dataset
 from sigma_env.tasks.reference import reference_rule
 from trainer.errors import TrainerError
+from trainer.whole import write_whole
 
 SUMMARY: Final = "summary.json"
 """The file's name in a run's folder."""
@@ -153,9 +154,7 @@ class Summary(BaseModel):
 
     def write(self, path: Path) -> None:
         """Writes it as JSON, whole or not at all."""
-        unfinished = path.with_name(f".{path.name}.unfinished")
-        unfinished.write_bytes(orjson.dumps(self.model_dump(mode="json"), option=orjson.OPT_INDENT_2) + b"\n")
-        unfinished.replace(path)
+        write_whole(path, orjson.dumps(self.model_dump(mode="json"), option=orjson.OPT_INDENT_2) + b"\n")
 
     @classmethod
     def read(cls, path: Path) -> "Summary":

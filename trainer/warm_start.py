@@ -10,11 +10,13 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, Final
 
-from sigma_env.errors import SigmaEnvError
 from sigma_env.tasks.task import Task
+from trainer.asking import Asking
 from trainer.chats import Chat, chats, number_of_chats
-from trainer.errors import ConfigError
+from trainer.checkpoints import quantisation
+from trainer.errors import ConfigError, TrainerError
 from trainer.supervised import Example, batches, loss_of, optimisers, padded, rate
+from trainer.whole import whole_folder
 
 FOLDER: Final = "warm_start"
 """Of a run's folder: the model, and what the warm start says of itself."""
@@ -68,7 +70,7 @@ def warm_start(config: Any, tasks: Sequence[Task]) -> Path:
     """
     settings, wanted = config.sigmaforge, config.sigmaforge.warm_start
     folder = Path(settings.run_dir) / FOLDER
-    if (folder / MODEL / "config.json").exists():
+    if (folder / MODEL).exists():
         return folder / MODEL
     if wanted.steps <= 0:
         raise ConfigError("sigmaforge.warm_start.steps is 0: nothing is asked for; set it with --set")
@@ -83,15 +85,12 @@ def _short_enough(config: Any, tokenizer: Any, tasks: Sequence[Task]) -> list[Ex
     """The examples that training would show whole; the others are counted, never cut."""
     from rich.progress import track
 
-    settings = config.sigmaforge
-    template = dict(config.data.apply_chat_template_kwargs)
+    settings, asking = config.sigmaforge, Asking.of(config)
     kept, seen = [], 0
-    made = encode(tokenizer, chats(settings, tasks), template)
+    made = encode(tokenizer, chats(settings, tasks), asking.template)
     for example in track(made, "Chats", number_of_chats(settings, tasks), transient=True):
         seen += 1
-        if len(example.prompt) <= config.data.max_prompt_length and (
-            len(example.answer) <= config.data.max_response_length
-        ):
+        if len(example.prompt) <= asking.longest_prompt and len(example.answer) <= asking.longest_answer:
             kept.append(example)
     print(f"warm start: {len(kept):,} examples; {seen - len(kept):,} are too long and left out")
     if not kept:
@@ -116,7 +115,7 @@ class _Session:
             path,
             dtype=torch.bfloat16 if adapted else torch.float32,
             attn_implementation=attention,
-            **_quantisation(path),
+            **_loading(path),
         )
         if config.actor_rollout_ref.model.enable_gradient_checkpointing:
             model.gradient_checkpointing_enable()
@@ -211,31 +210,27 @@ class _Session:
             for optimiser, saved in zip(self.optimisers, state["optimisers"], strict=True):
                 optimiser.load_state_dict(saved)
         except (RuntimeError, KeyError, ValueError) as error:
-            raise SigmaEnvError(
+            raise TrainerError(
                 f"{path} is of another configuration, or damaged ({error}); delete it, or name another --run-dir"
             ) from error
         return int(state["done"])
 
     def save_model(self) -> None:
         """Writes the model; an adapter is merged into it, or stands alone where the base cannot take it."""
-        written = self.folder / f"{MODEL}.part"
         model = self.adapted or self.model
         if self.adapted is not None and self.wanted.merge_adapter:
             model = self.adapted.merge_and_unload()
-        model.save_pretrained(written)
-        self.tokenizer.save_pretrained(written)
-        written.rename(self.folder / MODEL)
+        with whole_folder(self.folder / MODEL) as unfinished:
+            model.save_pretrained(unfinished)
+            self.tokenizer.save_pretrained(unfinished)
         (self.folder / _STATE).unlink(missing_ok=True)
 
 
-def _quantisation(path: str) -> dict[str, Any]:
+def _loading(path: str) -> dict[str, Any]:
     """How the weights of a quantised model are loaded: MXFP4 has no gradient, and is taken apart."""
-    from transformers import AutoConfig, Mxfp4Config
+    from transformers import Mxfp4Config
 
-    found = getattr(AutoConfig.from_pretrained(path), "quantization_config", None)
-    if found is None or found.get("quant_method") != "mxfp4":
-        return {}
-    return {"quantization_config": Mxfp4Config(dequantize=True)}
+    return {"quantization_config": Mxfp4Config(dequantize=True)} if quantisation(path) == "mxfp4" else {}
 
 
 def _with_adapter(config: Any, model: Any) -> Any:

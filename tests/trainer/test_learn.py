@@ -8,12 +8,14 @@ import pytest
 
 from sigma_env.errors import DatasetNotBuilt
 from trainer import learn as module
+from trainer.cli import numbers
 from trainer.errors import ConfigError, TrainerError
-from trainer.learn import Wanted, ensure_dataset, numbers, starting_from
+from trainer.learn import Wanted, ensure_dataset, starting_from
 
 
 def test_a_stage_that_fails_ends_it_and_is_run_again(tmp_path: Path) -> None:
-    wanted = Wanted("tiny", tmp_path, (3,), False, ("sigmaforge.dataset=starter", "sigmaforge.warm_start.steps=0"))
+    settings = ("sigmaforge.dataset=starter", "sigmaforge.warm_start.pairs=50", "sigmaforge.warm_start.steps=0")
+    wanted = Wanted("tiny", tmp_path, (3,), False, settings)
     with pytest.raises(TrainerError, match="seed 3: sft ended with status 1"):
         module.learn(wanted)
     assert not (tmp_path / "seed-3/seconds.json").exists()

@@ -9,7 +9,8 @@ import torch
 
 from tests.trainer.saved import save_shards
 from trainer.errors import TrainerError
-from trainer.shards import whole_folder, whole_weights
+from trainer.shards import whole_weights
+from trainer.whole import whole_folder
 
 WEIGHTS = {
     "even": torch.arange(24.0).reshape(8, 3) / 7,

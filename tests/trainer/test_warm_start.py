@@ -12,7 +12,6 @@ import torch
 from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from sigma_env.errors import SigmaEnvError
 from sigma_env.tasks.messages import messages
 from sigma_env.tasks.reference import reference_answer
 from tests.trainer.test_chats import TASKS
@@ -20,7 +19,7 @@ from tests.trainer.test_configs import composed
 from tests.trainer.test_tiny_model import TOKENIZER
 from trainer import warm_start as module
 from trainer.chats import Chat, make_model
-from trainer.errors import ConfigError
+from trainer.errors import ConfigError, TrainerError
 from trainer.warm_start import encode, warm_start
 
 STEPS = 12
@@ -97,7 +96,7 @@ def test_a_state_of_another_model_is_refused_by_name(tmp_path: Path) -> None:
         {"done": 5, "weights": {"lm_head.weight": torch.zeros(2, 2)}, "optimisers": []},
         tmp_path / "warm_start/state.pt",
     )
-    with pytest.raises(SigmaEnvError, match=r"(?s)warm_start/state.pt is of another configuration, .*--run-dir"):
+    with pytest.raises(TrainerError, match=r"(?s)warm_start/state.pt is of another configuration, .*--run-dir"):
         trained(tmp_path)
 
 

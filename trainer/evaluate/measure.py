@@ -4,7 +4,6 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import lru_cache
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any, Final
@@ -14,15 +13,17 @@ import orjson
 from sigma_env.errors import OptionError
 from sigma_env.scoring.scorer import Scorer
 from sigma_env.tasks.clusters import clusters_of
-from sigma_env.tasks.dataset import load_dataset
 from sigma_env.tasks.task import Split, Task
 from trainer.asking import Asking
 from trainer.checkpoints import Checkpoint
 from trainer.evaluate.kept import Kept, fingerprint
 from trainer.evaluate.models import Answer, Ask, Model
-from trainer.evaluate.numbers import Scored, best_constant_of, numbers, row, versions
+from trainer.evaluate.numbers import PACKAGES, Scored, best_constant_of, numbers, row
 from trainer.evaluate.request import Request
+from trainer.folder import installed
+from trainer.scoring import shared_scorer
 from trainer.seeds import request_seed
+from trainer.whole import write_whole
 
 _SPLITS: Final[Mapping[str, Split | None]] = {"train": "train", "validation": "validation", "test": "test", "all": None}
 _SCORED_AT_ONCE: Final = 64
@@ -46,7 +47,7 @@ def measure(request: Request, model: Model, config: Any, checkpoint: Checkpoint 
         OptionError: there is no such split, or it is empty.
         EngineError: an answer could not be scored, by our own fault.
     """
-    scorer = _scorer(
+    scorer = shared_scorer(
         request.dataset or config.sigmaforge.dataset, config.sigmaforge.engine, config.sigmaforge.semantics
     )
     request = request.model_copy(update={"dataset": scorer.dataset.name})
@@ -72,17 +73,12 @@ def measure(request: Request, model: Model, config: Any, checkpoint: Checkpoint 
         "constant": best_constant_of(scorer, tasks),
         "max_reward": scorer.max_reward,
         "seconds": took,
-        "versions": dict(versions()),
+        "versions": installed(PACKAGES),
     }
-    _write(path.with_suffix(".jsonl"), b"".join(orjson.dumps(row) + b"\n" for row in rows))
-    _write(path, orjson.dumps(summary, option=orjson.OPT_INDENT_2, default=str) + b"\n")
+    write_whole(path.with_suffix(".jsonl"), b"".join(orjson.dumps(row) + b"\n" for row in rows))
+    write_whole(path, orjson.dumps(summary, option=orjson.OPT_INDENT_2, default=str) + b"\n")
     _partial(path).unlink()
     return path
-
-
-@lru_cache(maxsize=4)
-def _scorer(dataset: str, engine: str, semantics: str) -> Scorer:
-    return Scorer(load_dataset(dataset), engine, semantics)
 
 
 def _split(scorer: Scorer, name: str) -> tuple[Task, ...]:
@@ -169,10 +165,3 @@ def _scored(
         some = given[begin : begin + _SCORED_AT_ONCE]
         scores = scorer.score_batch([(ask.task, answer.text) for ask, answer in some])
         yield from (Scored(ask, answer, score) for (ask, answer), score in zip(some, scores, strict=True))
-
-
-def _write(path: Path, contents: bytes) -> None:
-    """Writes a file that is there whole or not at all."""
-    unfinished = path.with_name(f".{path.name}.unfinished")
-    unfinished.write_bytes(contents)
-    unfinished.replace(path)

