@@ -25,6 +25,9 @@ Catalogue = Annotated[Path | None, typer.Option(help="Catalogue of models; by de
 Endpoints = Annotated[
     list[str] | None, typer.Option(help="NAME=URL#MODEL: a model of an OpenAI-compatible server. Repeatable.")
 ]
+MaxTokens = Annotated[
+    int | None, typer.Option(min=1, help="The most that an --endpoint may answer; by default what its server allows.")
+]
 DEFAULT_OUT = Path("out/bench")
 
 
@@ -32,6 +35,7 @@ DEFAULT_OUT = Path("out/bench")
 def run(
     model: Annotated[list[str] | None, typer.Option(help="Name of a model, or all. Repeatable.")] = None,
     endpoint: Endpoints = None,
+    max_tokens: MaxTokens = None,
     dataset: Annotated[list[str] | None, typer.Option(help="Name of a dataset. Repeatable.")] = None,
     split: Annotated[str, typer.Option(help="train, validation, test or all.")] = "test",
     strategy: Annotated[list[str] | None, typer.Option(help="zero-shot, few-shot or fields. Repeatable.")] = None,
@@ -72,7 +76,7 @@ def run(
     from benchmarks.runs import Settings
     from benchmarks.runs import run as run_all
 
-    known, choice = _choose(models, model, endpoint)
+    known, choice = _choose(models, model, endpoint, max_tokens)
     choice = _bounded(choice, checked_limit(max_usd))
     shown = next((one for one in get_args(DisplayType) if one == display), None)
     if shown is None:
@@ -102,14 +106,14 @@ def run(
 @app.command()
 def report(out: Out = DEFAULT_OUT, models: Catalogue = None) -> None:
     """Write the tables of what has been run, and ask nobody."""
-    known, choice = _choose(models, ["all"], None)
+    known, choice = _choose(models, ["all"])
     _write(out, known, choice.skipped)
 
 
 @app.command("models")
 def list_models(models: Catalogue = None) -> None:
     """List the models, and what keeps each from running here."""
-    known, choice = _choose(models, ["all"], None)
+    known, choice = _choose(models, ["all"])
     for spec in known.values():
         price = (
             "no price" if spec.price is None else f"${spec.price.input:g} / ${spec.price.output:g} ({spec.price.date})"
@@ -118,12 +122,15 @@ def list_models(models: Catalogue = None) -> None:
 
 
 def _choose(
-    catalogue: Path | None, names: Sequence[str] | None, endpoints: Sequence[str] | None
+    catalogue: Path | None,
+    names: Sequence[str] | None,
+    endpoints: Sequence[str] | None = None,
+    max_tokens: int | None = None,
 ) -> tuple[dict[str, ModelSpec], Choice]:
     from benchmarks.models import CATALOGUE, choose, endpoint, load_models
 
     known = load_models(catalogue or CATALOGUE)
-    added = {spec.name: spec for spec in map(endpoint, endpoints or ())}
+    added = {spec.name: spec for spec in (endpoint(text, max_tokens) for text in endpoints or ())}
     # Who names an endpoint and nothing else wants that one, not every model whose key happens to be set.
     wanted = [*(names if names is not None else () if added else ("all",)), *added]
     return known, choose({**known, **added}, wanted)

@@ -208,7 +208,9 @@ def _fault(error: Exception, model: Model) -> _Fault:
     cause: BaseException = error
     if isinstance(error, RetryError):
         cause = error.last_attempt.exception() or error
-    text = f"{type(cause).__name__}: {cause}"[:_LONGEST_ERROR]
+    # Inspect's own text begins with the whole request.
+    said = getattr(cause, "provider_message", None) or str(cause)
+    text = f"{type(cause).__name__}: {said}"[:_LONGEST_ERROR]
     status = getattr(cause, "status_code", getattr(cause, "code", None))
     if isinstance(cause, TimeoutError):
         return _Fault(f"no reply in time: {text}", again=True, retry_after=None, maybe_billed=True)

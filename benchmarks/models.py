@@ -20,7 +20,6 @@ _OPENAI_CLIENTS: Final = ("openai/", "openai-api/")
 _NO_KEY: Final = "none"
 """What servers without keys are given: OpenAI's client insists on one."""
 _ENDPOINT: Final = re.compile(r"(?P<name>[\w.-]+)=(?P<url>https?://[^#\s]+)#(?P<model>\S+)")
-_DEFAULT_TOKENS: Final = 8192
 
 
 class _Frozen(BaseModel):
@@ -168,8 +167,13 @@ def load_models(path: Path = CATALOGUE) -> dict[str, ModelSpec]:
     return models
 
 
-def endpoint(text: str) -> ModelSpec:
+def endpoint(text: str, max_tokens: int | None = None) -> ModelSpec:
     """The model that `NAME=URL#MODEL` names: one of an OpenAI-compatible server, such as vLLM's or Ollama's.
+
+    Args:
+        text: what names it.
+        max_tokens: the most that it may answer; None for what its server allows. More than fits beside the prompt into
+            the model's context is an error for some servers, so that no number is right for all.
 
     Raises:
         OptionError: the text is not of that form.
@@ -183,7 +187,7 @@ def endpoint(text: str) -> ModelSpec:
         group="endpoint",
         inspect=f"openai-api/local/{found['model']}",
         url=found["url"],
-        generation={"max_tokens": _DEFAULT_TOKENS},
+        generation={} if max_tokens is None else {"max_tokens": max_tokens},
     )
 
 

@@ -198,6 +198,7 @@ def test_a_stalled_request_is_given_up_and_may_have_been_billed(tmp_path: Path) 
 def test_what_will_not_get_better_is_not_repeated(tmp_path: Path, status: int) -> None:
     [reply], server, spent = ask(tmp_path, lambda *_: Refuses(status), ["a"])
     assert isinstance(reply, RequestFailed)
+    assert str(reply).endswith(f"Error code: {status} - no")  # what the server said, not what it was asked
     assert (len(server.requests), spent) == (1, 0)
 
 

@@ -74,6 +74,8 @@ def test_an_endpoint_is_named_on_the_command_line() -> None:
         "http://localhost:8000/v1",
     )
     assert made.missing({}) is None
+    assert made.max_tokens is None
+    assert endpoint("mine=http://localhost:8000/v1#m", 99).max_tokens == 99
     with pytest.raises(OptionError, match="write NAME=URL#MODEL"):
         endpoint("http://localhost:8000/v1")
 

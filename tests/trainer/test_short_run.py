@@ -30,7 +30,7 @@ from tests.trainer.short_runs import (
 )
 from trainer import records, resume
 
-VARYING = ("timing_", "perf/", "actor/perf/", "training/rollout_", "rollout_corr/")
+VARYING = ("timing_", "perf/", "actor/perf/", "sigma/scoring/", "training/rollout_", "rollout_corr/")
 """Metrics that no seed decides: times and memory, and the last bits of what vLLM computes, in batches that it makes up
 as requests arrive."""
 

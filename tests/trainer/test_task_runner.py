@@ -37,9 +37,10 @@ class Loader:
 
 @pytest.fixture
 def trainer(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Trainer:
-    """A trainer without workers, in its first step."""
+    """A trainer without workers, in its first step, that validates at its start and after every 25 steps."""
     monkeypatch.setattr(trainer_base, "uuid", trainer_base.uuid)  # it replaces this one
-    made = Trainer(composed("tiny", f"sigmaforge.run_dir={tmp_path}"))
+    settings = ("sigmaforge.dataset=starter", "trainer.val_before_train=true", "trainer.test_freq=25")
+    made = Trainer(composed("tiny", f"sigmaforge.run_dir={tmp_path}", *settings))
     made.config.data.gen_batch_size = 1
     made.train_dataloader, made.train_dataloader_it = Loader(), None
     made.global_steps, made.total_training_steps = 1, 50
