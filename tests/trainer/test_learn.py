@@ -1,16 +1,85 @@
-"""From a model to a report: where it ends, where it goes on from. Its stages have tests of their own."""
+"""From a model to a report: all stages for real on a small model, and what is not done twice."""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
 from sigma_env.errors import DatasetNotBuilt
+from sigma_env.tasks.dataset import load_dataset
+from tests.trainer.short_runs import SETTINGS, TASKS
+from tests.trainer.speaking import teach
+from tests.trainer.test_cli import command
 from trainer import learn as module
 from trainer.cli import numbers
 from trainer.errors import ConfigError, TrainerError
 from trainer.learn import Wanted, ensure_dataset, starting_from
+from trainer.summary import Summary
+
+STAGES = {"warm_start", "evaluation_before", "grpo", "evaluation_after", "control", "evaluation_control"}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished `learn` of one seed with its control."""
+    folder = tmp_path_factory.mktemp("learn")
+    teach(folder / "taught", load_dataset("starter").of_split("train")[:TASKS])
+    settings = SETTINGS | {
+        "sigmaforge.dataset": "starter",
+        "sigmaforge.made_model": "null",
+        "actor_rollout_ref.model.path": folder / "taught",
+        "sigmaforge.warm_start.pairs": 8,
+        "sigmaforge.warm_start.difficulty": "[0,0]",
+        "data.max_response_length": 160,
+        "sigmaforge.warm_start.steps": 1,
+        "sigmaforge.warm_start.learning_rate": 1e-6,
+        "sigmaforge.warm_start.optimizer": "adamw",
+        "trainer.test_freq": -1,
+        "trainer.total_training_steps": 2,
+        "data.max_prompt_length": 1536,
+    }
+    words = [f"--set={key}={value}" for key, value in settings.items()]
+    done = command(folder, "learn", "tiny", "--control", f"--run-dir={folder}", f"--results={folder}/kept", *words)
+    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-6000:]
+    return folder
+
+
+def test_every_stage_ran_and_its_time_is_kept(folder: Path) -> None:
+    seconds = json.loads((folder / "seed-0/seconds.json").read_text())
+    assert set(seconds) == STAGES
+    assert all(took > 0 for took in seconds.values())
+
+
+def test_the_summary_compares_held_out_tasks_before_and_after_and_with_the_control(folder: Path) -> None:
+    summary = Summary.read(folder / "summary.json")
+    held_out = load_dataset("starter").of_split("test")
+    assert {(one.decoding, one.seed, one.tasks) for one in summary.results} == {
+        ("greedy", 0, len(held_out)),
+        ("sampled", 0, len(held_out)),
+    }
+    assert set(summary.control) == {"greedy, seed 0", "sampled, seed 0"}
+    assert not summary.passed  # so few tasks show nothing
+
+
+def test_figure_table_and_summary_are_copied_to_where_results_are_kept(folder: Path) -> None:
+    assert {path.name for path in (folder / "kept").iterdir()} == {"gains.md", "gains.png", "summary.json"}
+
+
+def test_the_trained_model_is_another_than_that_of_the_warm_start(folder: Path) -> None:
+    [trained] = folder.glob("seed-0/checkpoints/global_step_*/actor/huggingface/model.safetensors")
+    assert trained.read_bytes() != (folder / "seed-0/warm_start/model/model.safetensors").read_bytes()
+
+
+def test_what_is_done_is_not_done_again(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def never(*_: object, **__: object) -> None:
+        raise AssertionError("a stage ran again")
+
+    monkeypatch.setattr(module.subprocess, "run", never)
+    monkeypatch.setattr(module, "evaluate_all", never)
+    wanted = Wanted("tiny", folder, (0,), True, ("sigmaforge.dataset=starter",))
+    assert module.learn(wanted).results == Summary.read(folder / "summary.json").results
 
 
 def test_a_stage_that_fails_ends_it_and_is_run_again(tmp_path: Path) -> None:

@@ -50,7 +50,7 @@ class Past(NamedTuple):
 def killed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Past]:
     """A run of which no process is left, like that of a machine that went down."""
     folder = tmp_path_factory.mktemp("run")
-    process = start(folder, **teach_model(folder))
+    process = start(folder, "--tensorboard", **teach_model(folder))
     while not (folder / f"checkpoints/global_step_{KILLED}").exists():
         assert process.poll() is None, output(folder)
         time.sleep(0.005)
@@ -67,7 +67,7 @@ def killed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Past]:
 @pytest.fixture(scope="module")
 def run(killed: tuple[Path, Past]) -> Run:
     folder, _past = killed
-    assert start(folder, **teach_model(folder)).wait() == 0, output(folder)
+    assert start(folder, "--tensorboard", **teach_model(folder)).wait() == 0, output(folder)
     return left(folder)
 
 
@@ -157,6 +157,16 @@ def test_its_folder_holds_the_resolved_configuration(run: Run) -> None:
     assert config["data"]["train_batch_size"] == PROMPTS
     assert config["sigmaforge"]["run_dir"] == str(run.folder)
     assert "${" not in str(config)
+
+
+def test_tensorboard_shows_what_the_folder_holds(run: Run) -> None:
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    shown = EventAccumulator(str(run.folder / "tensorboard"))
+    shown.Reload()
+    for name in ("actor/grad_norm", "sigma/reward/mean"):
+        last = shown.Scalars(name)[-1]
+        assert (last.step, last.value) == (STEPS, pytest.approx(run.metrics[STEPS][name]))
 
 
 def test_it_leaves_no_process_of_ray(run: Run) -> None:
