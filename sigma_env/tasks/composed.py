@@ -17,8 +17,8 @@ from sigma_env.tasks.simulated import build_simulated
 from sigma_env.tasks.split import Profile, near_pairs
 from sigma_env.tasks.task import Split, Task
 
-TRAINING_RULES: Final = 240
-"""Of the dataset; any number of others, without logs, comes from `training_chats`."""
+TRAINING_RULES: Final = 720
+"""Of the dataset, with invented names of their own; any number of others, without logs, comes from `training_chats`."""
 LICENCE: Final = "Apache-2.0"
 
 _VALIDATION_OF: Final = 6
@@ -53,7 +53,7 @@ def build_composed(
         families: of held-out rules, three rules each.
         training: rules for training and validation; those that are near to rules of another split are left away.
     """
-    rules = [*held_out(seed, families), *compose(seed, training)]
+    rules = [*held_out(seed, families), *compose(seed, training, unmet=True)]
     return build_simulated(COMPOSED, _apart([_candidate(rule) for rule in rules]), seed=seed, progress=progress)
 
 

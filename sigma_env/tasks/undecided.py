@@ -3,6 +3,9 @@
 A Security 4688 of an old Windows names no parent. Whether a rule about parents fires on it is not a question of the
 rule: the event was logged without the answer. Three-valued logic (Kleene's) finds these events: a test of a
 lacking field is unknown, and where the condition is unknown too, the event is undecided.
+
+Lacking is a field that the same thing has where it is logged otherwise: in another version of the event or, of a
+category, in another channel's. What only other events of the log have, absence decides: a 5145 has no AttributeValue.
 """
 
 from collections.abc import Iterable, Iterator
@@ -29,15 +32,16 @@ class Schema(NamedTuple):
     """Events that are written alike: those of a partition with one Provider_Name and one Version, as a bit set."""
 
     partition: Partition
+    provider: int
     rows: int
 
 
 def schemas(partition: Partition) -> list[Schema]:
     """The partition's events by Provider_Name and Version."""
     keys = [_codes(partition, "Provider_Name"), _codes(partition, "Version")]
-    _, group = np.unique(np.stack(keys), axis=1, return_inverse=True)
+    found, group = np.unique(np.stack(keys), axis=1, return_inverse=True)
     group = group.reshape(-1)
-    return [Schema(partition, pack_bits(group == g)) for g in range(int(group.max()) + 1)]
+    return [Schema(partition, int(found[0, g]), pack_bits(group == g)) for g in range(found.shape[1])]
 
 
 def _codes(partition: Partition, field: str) -> np.typing.NDArray[np.int32]:
@@ -62,14 +66,15 @@ class UndecidedFinder:
     def undecided(self, rule: Rule) -> Matches:
         """The events that the rule's logsource selects and on which its condition is unknown."""
         view = rule.logsource.category
-        fields = fields_of(rule.condition)
+        fields = frozenset(fields_of(rule.condition))
         selected = [s for s in self._selected(rule) if s.rows]
-        lacked = [frozenset(f for f in fields if not _has(schema, f, view)) for schema in selected]
-        # A field that no event of the logsource has is not one that a schema lost: there, absence is the meaning.
-        nowhere = frozenset.intersection(*lacked) if lacked else frozenset()
+        had = [frozenset(f for f in fields if _has(schema, f, view)) for schema in selected]
         bits: dict[int, int] = {}
-        for schema, fields_lacked in zip(selected, lacked, strict=True):
-            if unknown := fields_lacked - nowhere:
+        for schema, fields_had in zip(selected, had, strict=True):
+            elsewhere = [
+                has for other, has in zip(selected, had, strict=True) if _is_the_same(schema, other, view is not None)
+            ]
+            if unknown := frozenset().union(*elsewhere) - fields_had:
                 bounds = decide(rule.condition, schema.partition, view, unknown, schema.rows)
                 if undecided := bounds.possibly & ~bounds.surely:
                     index = schema.partition.index
@@ -85,6 +90,13 @@ class UndecidedFinder:
                 self._schemas[index] = schemas(partition)
             for schema in self._schemas[index]:
                 yield schema._replace(rows=schema.rows & rows)
+
+
+def _is_the_same(schema: Schema, other: Schema, is_category: bool) -> bool:
+    """Whether two schemas log the same thing: versions of one event, or a category in two channels."""
+    if schema.partition.channel != other.partition.channel:
+        return is_category
+    return schema.partition.index == other.partition.index and schema.provider == other.provider
 
 
 def _has(schema: Schema, field: str, view: str | None) -> bool:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from sigma_env.engines.native import evaluate
 from sigma_env.events.store import EventStore
 from sigma_env.sigma.parser import parse_rule
-from sigma_env.tasks.undecided import decide
+from sigma_env.tasks.undecided import UndecidedFinder, decide
 
 LACKED = "Lost"
 VALUES = ["a", "b", ""]
@@ -72,3 +72,40 @@ def test_without_a_lacking_field_nothing_is_undecided(condition, events):
     partition = store_of(events).partitions[0]
     bounds = decide(node, partition, None, frozenset(), (1 << len(events)) - 1)
     assert bounds.surely == bounds.possibly == evaluate(node, partition, None, (1 << len(events)) - 1)
+
+
+def undecided(logsource: dict[str, str], detection: dict[str, Any], *events: dict[str, Any]) -> list[int]:
+    """Rows that are undecided for a rule."""
+    store = EventStore.from_documents([{"Channel": "Security", **event} for event in events])
+    rule = parse_rule({"logsource": {"product": "windows", **logsource}, "detection": detection})
+    return UndecidedFinder(store).undecided(rule).rows(store).tolist()
+
+
+def test_a_version_of_an_event_lacks_what_another_has() -> None:
+    old, new = {"EventID": 4688, "Version": 1}, {"EventID": 4688, "Version": 2, "ParentProcessName": "a"}
+    rule = {"s": {"ParentProcessName": "b"}, "condition": "s"}
+    assert len(undecided({"service": "security"}, rule, old, new)) == 1
+    assert undecided({"service": "security"}, rule, old, old) == []  # a field of no event is none that was lost
+
+
+def test_other_events_of_a_log_lack_nothing_that_they_never_have() -> None:
+    share, change = {"EventID": 5145, "ShareName": "x"}, {"EventID": 5136, "AttributeValue": "y"}
+    rule = {"s": {"ShareName": "a"}, "a": {"AttributeValue": "b"}, "condition": "s or a"}
+    assert undecided({"service": "security"}, rule, share, change) == []
+    sysmon = {"Channel": "Microsoft-Windows-Sysmon/Operational"}
+    rename, create = sysmon | {"EventID": 14, "NewName": "a"}, sysmon | {"EventID": 12, "TargetObject": "b"}
+    rule = {"s": [{"NewName": "c"}, {"TargetObject": "d"}], "condition": "s"}
+    assert undecided({"category": "registry_event"}, rule, rename, create) == []
+
+
+def test_nor_does_an_event_of_another_provider() -> None:
+    one, other = {"EventID": 1, "Provider_Name": "A", "Data1": "x"}, {"EventID": 1, "Provider_Name": "B"}
+    rule = {"s": {"Data1": "y"}, "condition": "s"}
+    assert undecided({"service": "security"}, rule, one, other) == []
+
+
+def test_a_category_lacks_in_one_channel_what_it_has_in_another() -> None:
+    sysmon = {"Channel": "Microsoft-Windows-Sysmon/Operational", "EventID": 1, "OriginalFileName": "a", "Image": "b"}
+    security = {"EventID": 4688, "NewProcessName": "b"}
+    rule = {"s": {"OriginalFileName": "c"}, "condition": "s"}
+    assert len(undecided({"category": "process_creation"}, rule, sysmon, security)) == 1

@@ -16,11 +16,12 @@ class Names:
     Args:
         vocabulary: of the family's half.
         rng: chooses the family's names.
+        unmet: whether its invented names are such as no training pair has.
     """
 
-    def __init__(self, vocabulary: Vocabulary, rng: random.Random) -> None:
+    def __init__(self, vocabulary: Vocabulary, rng: random.Random, *, unmet: bool = False) -> None:
         self.half = vocabulary.half
-        self.stems = rng.sample(vocabulary.stems, _STEMS)
+        self.stems = rng.sample(vocabulary.unmet if unmet else vocabulary.stems, _STEMS)
         self.words = rng.sample(vocabulary.words, _WORDS)
         self.programs = rng.sample(vocabulary.programs, 2)
         self.folders = rng.sample(vocabulary.folders, 2)

@@ -49,6 +49,7 @@ def compose(
     count: int,
     *,
     half: Half = "training",
+    unmet: bool = False,
     difficulty: tuple[float, float] = (0.0, 1.0),
     per_family: int = RULES_PER_FAMILY,
 ) -> Iterator[Composed]:
@@ -58,6 +59,7 @@ def compose(
         seed: of everything.
         count: of rules.
         half: whose words they use.
+        unmet: whether their invented names are such as no training pair has. They are training rules all the same.
         difficulty: the easiest and the hardest, 0…1. Up to (0, 0), rules have one line with one value.
         per_family: how many rules share their names.
 
@@ -73,7 +75,7 @@ def compose(
     for number in counting():
         if made >= count:
             return
-        composed = _compose_one(seed, number, half, (least, most), per_family)
+        composed = _compose_one(seed, number, half, unmet, (least, most), per_family)
         key = b"" if composed is None else blake2b(composed.text.lower().encode(), digest_size=12).digest()
         if composed is None or key in seen:
             misses += 1
@@ -97,7 +99,7 @@ def held_out(seed: int, families: int = HELD_OUT_FAMILIES, per_family: int = HEL
 
 
 def _compose_one(
-    seed: int, number: int, half: Half, difficulty: tuple[float, float], per_family: int
+    seed: int, number: int, half: Half, unmet: bool, difficulty: tuple[float, float], per_family: int
 ) -> Composed | None:
     """One rule; None if it cannot be used.
 
@@ -107,8 +109,9 @@ def _compose_one(
     """
     words = vocabulary(half)
     family = number // per_family
-    names = Names(words, random.Random(f"{seed}|family|{half}|{family}"))
-    rng = random.Random(f"{seed}|compose|{half}|{number}")
+    kind = "unmet" if unmet else half
+    names = Names(words, random.Random(f"{seed}|family|{kind}|{family}"), unmet=unmet)
+    rng = random.Random(f"{seed}|compose|{kind}|{number}")
     least, most = difficulty
     wanted = least + (most - least) * rng.random() ** _EASY_MORE_OFTEN
     built = build_rule(names, round(wanted * STEPS), rng)
@@ -116,6 +119,6 @@ def _compose_one(
     needed = max(1, len(built.other_values())) if half == "held_out" else 1
     if len(own) < needed or any(map(words.holds_foreign, own)):
         return None
-    meta = Meta(id=f"composed-{half}-{seed}-{number}")
+    meta = Meta(id=f"composed-{kind}-{seed}-{number}")
     rule = parse_rule(built.document, ANSWER_LIMITS, meta)
-    return Composed(to_yaml(built.document), rule, f"{half}-{seed}-{family}", half, round(built.steps / STEPS, 2))
+    return Composed(to_yaml(built.document), rule, f"{kind}-{seed}-{family}", half, round(built.steps / STEPS, 2))

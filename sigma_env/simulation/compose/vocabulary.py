@@ -22,6 +22,7 @@ HALVES: Final[tuple[Half, ...]] = get_args(Half)
 _STEMS: Final = 6_000
 _SHORTEST_STEM: Final = 5
 _LONGEST_STEM: Final = 7
+_UNMET_OF: Final = 10
 
 
 class Vocabulary(NamedTuple):
@@ -30,6 +31,7 @@ class Vocabulary(NamedTuple):
     Attributes:
         half: whose words these are.
         stems: invented names, lower-case.
+        unmet: a fifth as many, of training only, for tasks whose names no training pair has.
         words: English ones, lower-case.
         programs: real ones, without extension.
         folders: beginnings, middles and whole paths of real folders, with a backslash at the end.
@@ -40,6 +42,7 @@ class Vocabulary(NamedTuple):
 
     half: Half
     stems: tuple[str, ...]
+    unmet: tuple[str, ...]
     words: tuple[str, ...]
     programs: tuple[str, ...]
     folders: tuple[str, ...]
@@ -72,9 +75,11 @@ def vocabulary(half: Half) -> Vocabulary:
     words = {each: tuple(word for word in stock()["words"] if half_of(word) == each) for each in HALVES}
     stems = {each: tuple(stem for stem in _stems() if half_of(stem) == each) for each in HALVES}
     foreign = frozenset((*words[other], *stems[other]))
+    unmet = frozenset(stem for stem in stems["training"] if _hash(stem) % _UNMET_OF < len(HALVES))
     return Vocabulary(
         half,
-        stems[half],
+        tuple(stem for stem in stems[half] if stem not in unmet),
+        tuple(stem for stem in stems[half] if stem in unmet),
         words[half],
         tuple(program for program in stock()["programs"] if half_of(program) == half),
         tuple(stock()["folders"][half]),
@@ -86,7 +91,11 @@ def vocabulary(half: Half) -> Vocabulary:
 
 def half_of(word: str) -> Half:
     """Which half a word belongs to."""
-    return HALVES[blake2b(word.lower().encode(), digest_size=1).digest()[0] % 2]
+    return HALVES[_hash(word) % len(HALVES)]
+
+
+def _hash(word: str) -> int:
+    return blake2b(word.lower().encode(), digest_size=1).digest()[0]
 
 
 @lru_cache(maxsize=1)

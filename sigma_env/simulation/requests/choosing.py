@@ -1,7 +1,7 @@
 """Which lines and values of a rule its request tells."""
 
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Final, NamedTuple
 
@@ -69,19 +69,24 @@ def everything(outline: Outline) -> dict[LineId, tuple[int, ...]]:
 
 
 def choose(outline: Outline, limit: Limit, rng: random.Random) -> Choice:
-    """Choose within a limit; what is left out is spread evenly over lists, alternatives and exceptions."""
+    """Choose within a limit; what is left out is spread evenly over lists, alternatives and exceptions.
+
+    Of a list, values that an exception speaks of come first: without them, it would except nothing that is told.
+    """
     exceptions = list(exceptions_in(outline))
     told = [exceptions[at] for at in _spread(len(exceptions), round(limit.exceptions * len(exceptions)), rng)]
-    chooser = _Chooser(limit, rng, {id(exception) for exception in exceptions} - {id(exception) for exception in told})
+    untold = {id(exception) for exception in exceptions} - {id(exception) for exception in told}
+    chooser = _Chooser(limit, rng, untold, _texts_of(told))
     chooser.tell(outline, limit.ways)
     return chooser.choice
 
 
 class _Chooser:
-    def __init__(self, limit: Limit, rng: random.Random, untold: set[int]) -> None:
+    def __init__(self, limit: Limit, rng: random.Random, untold: set[int], excepted: Mapping[str, str]) -> None:
         self._limit = limit
         self._rng = rng
         self._untold = untold
+        self._excepted = excepted
         self.choice: dict[LineId, tuple[int, ...]] = {}
 
     def tell(self, outline: Outline, ways: int) -> None:
@@ -103,7 +108,9 @@ class _Chooser:
         most = min(number, ways, self._limit.values) if is_list(line) else number
         before = self.choice.get(line.id)
         if before is None or len(before) > most:
-            self.choice[line.id] = tuple(_spread(number, most, self._rng))
+            excepted = self._excepted.get(line.test.field or "", "")
+            named = [at for at, text in enumerate(_texts(line)) if text in excepted]
+            self.choice[line.id] = tuple(_spread(number, most, self._rng, named))
 
     def _tell_alternatives(self, children: Sequence[Outline], ways: int) -> None:
         wanted = [min(ways_of(child), self._limit.values) for child in children]
@@ -122,12 +129,30 @@ def _fair_share(wanted: Sequence[int], total: int) -> int:
     return share
 
 
-def _spread(number: int, chosen: int, rng: random.Random) -> list[int]:
-    """Positions of `chosen` of `number` things, one from each of as many even stretches."""
+def _texts(line: Line) -> list[str]:
+    """The values of a line in lower case."""
+    return [str(value.written).lower() for value in line.test.values]
+
+
+def _texts_of(exceptions: Sequence[Outline]) -> dict[str, str]:
+    """By field, all values of some exceptions."""
+    found: dict[str, list[str]] = {}
+    for exception in exceptions:
+        for line, _ in lines_in(exception):
+            found.setdefault(line.test.field or "", []).extend(_texts(line))
+    return {field: "\n".join(texts) for field, texts in found.items()}
+
+
+def _spread(number: int, chosen: int, rng: random.Random, named: Sequence[int] = ()) -> list[int]:
+    """Positions of `chosen` of `number` things, one from each of as many even stretches; a named one if it has one."""
     if chosen >= number:
         return list(range(number))
     edges = [at * number // chosen for at in range(chosen + 1)] if chosen else []
-    return [rng.randrange(low, high) for low, high in pairwise(edges)]
+    found = []
+    for low, high in pairwise(edges):
+        any_one = rng.randrange(low, high)
+        found.append(next((at for at in named if low <= at < high), any_one))
+    return found
 
 
 def told_vaguely(outline: Outline, choice: Choice, rng: random.Random) -> Choice:

@@ -68,6 +68,18 @@ def test_a_long_list_is_told_in_part_and_evenly() -> None:
     assert make_plan(rule_of(detection), 4) != plan
 
 
+def test_of_a_long_list_those_values_are_told_of_which_an_exception_speaks() -> None:
+    detection = {
+        "s": {"Image|endswith": [f"\\p{number}.exe" for number in range(60)]},
+        "filter": {"Image": ["C:\\Good\\P17.exe", "C:\\Good\\p42.exe"]},
+        "condition": "s and not filter",
+    }
+    for seed in range(10):
+        told = make_plan(rule_of(detection), seed).cut.document["detection"]["s"]["Image|endswith"]
+        assert len(told) == MOST_VALUES
+        assert {"\\p17.exe", "\\p42.exe"} <= set(told)
+
+
 def test_a_list_of_which_every_value_must_hold_is_never_cut() -> None:
     words = [f"word{number}" for number in range(40)]
     plan = make_plan(rule_of({"s": {"CommandLine|contains|all": words}, "condition": "s"}), 0)
