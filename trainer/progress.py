@@ -1,13 +1,19 @@
-"""What a person sees of a run: a line per step, while everything else that is printed goes to a file."""
+"""What a person sees of a run: a line per step, while everything else that is printed goes to a file.
+
+Who sees nothing for long is told: a run that stands still is ended.
+"""
 
 import os
+import signal
 import sys
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, TextIO
 
+from trainer.errors import TrainerError
 from trainer.metrics import read
 
 _EVERY: Final = 0.5
@@ -53,25 +59,41 @@ def last_lines(log: Path) -> str:
 
 
 @contextmanager
-def shown(run_dir: Path, steps: int, terminal: TextIO) -> Iterator[None]:
+def shown(run_dir: Path, steps: int, terminal: TextIO, stall: float) -> Iterator[None]:
     """Prints each step of a run when its metrics are there.
+
+    Ray waits for ever where a process of its own is lost at the wrong moment, so this does not.
 
     Args:
         run_dir: the run's folder.
         steps: that it will take.
         terminal: where to.
+        stall: seconds without anything new after which the run is ended.
+
+    Raises:
+        TrainerError: it was. To be entered in the main thread, which is interrupted.
     """
     watcher = _Watcher(run_dir, steps, terminal)
-    ended = threading.Event()
+    ended, stalled = threading.Event(), threading.Event()
 
     def watch() -> None:
         while not ended.wait(_EVERY):
             watcher.look()
+            if time.monotonic() - watcher.last_news > stall:
+                stalled.set()
+                signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+                return
 
     thread = threading.Thread(target=watch, name="progress", daemon=True)
     thread.start()
     try:
         yield
+    except KeyboardInterrupt:
+        if not stalled.is_set():
+            raise
+        raise TrainerError(
+            f"no step for {_duration(stall)} (minutes:seconds); if that is no fault, raise sigmaforge.stall_minutes"
+        ) from None
     finally:
         ended.set()
         thread.join()
@@ -79,12 +101,17 @@ def shown(run_dir: Path, steps: int, terminal: TextIO) -> Iterator[None]:
 
 
 class _Watcher:
-    """Prints what has been added to a run's metrics since it last looked; what was there at first is not news."""
+    """Prints what has been added to a run's metrics since it last looked; what was there at first is not news.
+
+    Attributes:
+        last_news: when there were any; a time of `time.monotonic`.
+    """
 
     def __init__(self, run_dir: Path, steps: int, terminal: TextIO) -> None:
         self._run_dir, self._steps, self._terminal = run_dir, steps, terminal
         self._seconds: list[float] = []
         self._told = set(self._news())
+        self.last_news = time.monotonic()
 
     def look(self) -> None:
         """Prints what is new."""
@@ -92,6 +119,7 @@ class _Watcher:
             if (step, kind) in self._told:
                 continue
             self._told.add((step, kind))
+            self.last_news = time.monotonic()
             if kind == "step":
                 self._seconds.append(line.get("timing_s/step", 0.0))
                 text = step_line(line, self._steps, self._seconds)

@@ -44,7 +44,8 @@ def train(config: Any) -> None:
 
         print(f"verl, vLLM and Ray start; what they say is in {log}", file=terminal, flush=True)
         try:
-            with _ray(config), shown(folder, config.trainer.total_training_steps, terminal):
+            stall = 60.0 * config.sigmaforge.stall_minutes
+            with _ray(config), shown(folder, config.trainer.total_training_steps, terminal, stall):
                 run_ppo(config, task_runner_class=ray.remote(TaskRunner))
         except Exception as error:
             raise TrainerError(f"{_cause(error)}\n{last_lines(log)}\nThe run stopped; all of {log} is kept") from error

@@ -24,6 +24,8 @@ MARK: Final = "SIGMAFORGE_TEST_RUN"
 # A rate at which two updates move probabilities by far more than the 1e-4 that rollouts and actor may differ by.
 SETTINGS: Final[dict[str, object]] = {
     "sigmaforge.dataset": "starter",
+    # Less than after which a test is ended, so that what stands still is told with its log.
+    "sigmaforge.stall_minutes": 7,
     "data.train_batch_size": PROMPTS,
     "data.train_max_samples": TASKS,
     "data.shuffle": False,

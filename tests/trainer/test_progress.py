@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import io
+import time
 from pathlib import Path
 
+import pytest
+
 from tests.trainer.test_metrics import log_of
+from trainer.errors import TrainerError
 from trainer.metrics import MetricsLog
 from trainer.progress import last_lines, shown
 
@@ -25,7 +29,7 @@ VALIDATION = {
 def seen(folder: Path, log: MetricsLog, lines: list[tuple[int, dict[str, float]]]) -> list[str]:
     """What is printed while a run logs these lines."""
     terminal = io.StringIO()
-    with shown(folder, 40, terminal):
+    with shown(folder, 40, terminal, 600):
         for step, line in lines:
             log.log(dict(line), step)
     return terminal.getvalue().splitlines()
@@ -53,6 +57,19 @@ def test_steps_that_a_resumed_run_had_taken_before_are_no_news(tmp_path: Path) -
     log.log(dict(STEP), 1)
     [line] = seen(tmp_path, log, [(2, STEP | {"timing_s/step": 1.0})])
     assert line.startswith("step 2/40 ")
+
+
+def test_a_run_that_stands_still_is_ended(tmp_path: Path) -> None:
+    with (
+        pytest.raises(TrainerError, match=r"no step for 0:01 .*sigmaforge\.stall_minutes"),
+        shown(tmp_path, 40, io.StringIO(), 0.6),
+    ):
+        time.sleep(300)
+
+
+def test_who_ends_a_run_by_hand_is_obeyed(tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt), shown(tmp_path, 40, io.StringIO(), 600):
+        raise KeyboardInterrupt
 
 
 def test_the_end_of_a_log_is_short(tmp_path: Path) -> None:
