@@ -83,6 +83,9 @@ def build(
                     with those for training, nor with what sigma-env compose
                     writes
 
+    starter and starter-abstain are made when they are first asked for, here
+    or by any other command.
+
     A dataset of your own is made of the rules that you name, on logs that you
     name (the rules that fire become tasks) or, with --simulate, on simulated
     ones, to which --logs adds yours; nothing leaves your machine. What is there under the name is
@@ -105,16 +108,18 @@ def build(
 
       sigma-env build mine --rules rules/ --simulate
     """
-    from sigma_env.tasks.names import BUILT_BY
+    from sigma_env.tasks.names import BUILT_BY, EMBEDDED
 
     if name is None:
         if rules or logs or simulate:
             raise typer.BadParameter("give the dataset a name: sigma-env build NAME --rules PATH --logs PATH")
         _list(as_json)
         return
-    if name in BUILT_BY:
+    if name in BUILT_BY or name in EMBEDDED:
         if rules or logs or simulate or scenario != "default":
             raise typer.BadParameter(f"{name} has rules and logs of its own; choose another name for yours")
+        if name in EMBEDDED and seed:
+            raise typer.BadParameter(f"{name} is the same everywhere; --seed makes no other one")
     elif not rules or not (logs or simulate):
         needs = f"sigma-env build {name} --rules PATH --logs PATH, or --simulate, or both"
         raise typer.BadParameter(f"a dataset of your own needs rules and logs: {needs}")
@@ -152,6 +157,12 @@ def _build(
             names.SIGMAHQ_REAL: sigmahq.build_sigmahq_real,
         }[name]
         return build_it(seed, progress)
+    if name in names.EMBEDDED:
+        from sigma_env.tasks.folder import read_manifest
+        from sigma_env.tasks.starter import ensure_embedded
+
+        ensure_embedded(name)
+        return read_manifest(name)
     if scenario is None:
         return build_private(name, rules, logs, seed=seed, progress=progress)
     from sigma_env.tasks.simulated import build_simulated

@@ -78,8 +78,14 @@ class TestBuild:
         assert "sigma-env fetch" in capsys.readouterr().err
 
     def test_a_name_of_the_package_is_refused(self, own: Path, capsys: pytest.CaptureFixture[str]) -> None:
-        assert run(["build", "starter", "--rules", str(own / "rules"), "--logs", str(own / "events.jsonl")]) == 1
+        assert run(["build", "starter", "--rules", str(own / "rules"), "--logs", str(own / "events.jsonl")]) == 2
         assert "choose another" in capsys.readouterr().err
+
+    def test_what_comes_with_the_package_needs_no_build_and_may_be_asked_for(
+        self, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        assert run(["build", "starter"]) == 0
+        assert "starter: 164 tasks of 164 rules" in capsys.readouterr().out
 
 
 class TestTasks:
