@@ -57,8 +57,10 @@ bench-engine: sources ## Measure the engine on the public rules and logs
 train-env: $(TRAIN)/installed-cpu ## Install the trainer for a CPU into .venv-train
 train-env-gpu: $(TRAIN)/installed-gpu ## Install the trainer for GPUs into .venv-train
 
+# A real run starts ten processes that import verl and vLLM, and some tests need several runs: on a slow machine that
+# takes longer than other tests may.
 test-train: $(TRAIN)/installed-cpu ## Run the trainer's tests, a short training on the CPU among them
-	$(TRAIN)/bin/python -m pytest tests/trainer $(PYTEST_ARGS)
+	$(TRAIN)/bin/python -m pytest -o faulthandler_timeout=2400 tests/trainer $(PYTEST_ARGS)
 
 train = $(TRAIN)/bin/python -m trainer train $(1) --nodes $(NODES) $(if $(RAY_ADDRESS),--ray-address $(RAY_ADDRESS)) $(ARGS)
 

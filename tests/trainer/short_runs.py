@@ -25,7 +25,7 @@ MARK: Final = "SIGMAFORGE_TEST_RUN"
 SETTINGS: Final[dict[str, object]] = {
     "sigmaforge.dataset": "starter",
     # Less than after which a test is ended, so that what stands still is told with its log.
-    "sigmaforge.stall_minutes": 7,
+    "sigmaforge.stall_minutes": 25,
     "data.train_batch_size": PROMPTS,
     "data.train_max_samples": TASKS,
     "data.shuffle": False,
