@@ -82,7 +82,8 @@ def verl_run(folder: Path, base: Path, weights: Mapping[str, torch.Tensor], lora
     """
     from transformers import AutoConfig, AutoTokenizer
 
-    config = composed("tiny", f"actor_rollout_ref.model.path='{base}'", "data.max_response_length=16")
+    settings = ("data.max_response_length=16", "actor_rollout_ref.rollout.max_model_len=1024")  # for others' requests
+    config = composed("tiny", f"actor_rollout_ref.model.path='{base}'", *settings)
     step = folder / "checkpoints/global_step_7"
     save_shards(step / "actor", weights, 2)
     (folder / "config.yaml").write_text(OmegaConf.to_yaml(config), encoding="utf-8")

@@ -149,7 +149,7 @@ def trained(folder: Path, monkeypatch: pytest.MonkeyPatch, work: Any) -> None:
 
     monkeypatch.setattr(run, "prepare", lambda _: None)
     monkeypatch.setattr(verl.trainer.main_ppo, "run_ppo", work)
-    config = config_of(folder)
+    config = config_of(folder, "trainer.total_training_steps=40")
     set_environment(config)
     run.train(config)
 
