@@ -34,7 +34,7 @@ demo: $(STAMP) ## Play the starter tasks with the built-in agents; no download
 	$(BIN)/sigma-env play starter --agent all
 
 test: lint sources ## Check style, types and import order, then run every test
-	$(BIN)/pytest $(PYTEST_ARGS)
+	$(BIN)/pytest -n auto --maxprocesses 8 $(PYTEST_ARGS)
 
 lint: $(STAMP) ## Check style, types and import order only
 	$(BIN)/ruff format --check

@@ -76,7 +76,7 @@ def test_what_is_done_is_not_done_again(folder: Path, monkeypatch: pytest.Monkey
     def never(*_: object, **__: object) -> None:
         raise AssertionError("a stage ran again")
 
-    monkeypatch.setattr(module.subprocess, "run", never)
+    monkeypatch.setattr(module._Seed, "_command", never)
     monkeypatch.setattr(module, "evaluate_all", never)
     wanted = Wanted("tiny", folder, (0,), True, ("sigmaforge.dataset=starter",))
     assert module.learn(wanted).results == Summary.read(folder / "summary.json").results
