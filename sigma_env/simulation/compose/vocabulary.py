@@ -22,7 +22,7 @@ HALVES: Final[tuple[Half, ...]] = get_args(Half)
 _STEMS: Final = 6_000
 _SHORTEST_STEM: Final = 5
 _LONGEST_STEM: Final = 7
-_UNMET_OF: Final = 10
+_UNMET_OF: Final = 5
 
 
 class Vocabulary(NamedTuple):
@@ -31,7 +31,7 @@ class Vocabulary(NamedTuple):
     Attributes:
         half: whose words these are.
         stems: invented names, lower-case.
-        unmet: a fifth as many, of training only, for tasks whose names no training pair has.
+        unmet: every fifth invented name of training, none of the other half: for tasks whose names no pair has.
         words: English ones, lower-case.
         programs: real ones, without extension.
         folders: beginnings, middles and whole paths of real folders, with a backslash at the end.
@@ -75,7 +75,7 @@ def vocabulary(half: Half) -> Vocabulary:
     words = {each: tuple(word for word in stock()["words"] if half_of(word) == each) for each in HALVES}
     stems = {each: tuple(stem for stem in _stems() if half_of(stem) == each) for each in HALVES}
     foreign = frozenset((*words[other], *stems[other]))
-    unmet = frozenset(stem for stem in stems["training"] if _hash(stem) % _UNMET_OF < len(HALVES))
+    unmet = frozenset(stem for stem in stems["training"] if _hash(stem) // len(HALVES) % _UNMET_OF == 0)
     return Vocabulary(
         half,
         tuple(stem for stem in stems[half] if stem not in unmet),
