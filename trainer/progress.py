@@ -75,13 +75,15 @@ def shown(run_dir: Path, steps: int, terminal: TextIO, stall: float) -> Iterator
     """
     watcher = _Watcher(run_dir, steps, terminal)
     ended, stalled = threading.Event(), threading.Event()
+    # Not SIGINT, which a job that a shell started in the background ignores.
+    before = signal.signal(signal.SIGALRM, signal.default_int_handler)
 
     def watch() -> None:
         while not ended.wait(_EVERY):
             watcher.look()
             if time.monotonic() - watcher.last_news > stall:
                 stalled.set()
-                signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+                signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGALRM)
                 return
 
     thread = threading.Thread(target=watch, name="progress", daemon=True)
@@ -97,6 +99,7 @@ def shown(run_dir: Path, steps: int, terminal: TextIO, stall: float) -> Iterator
     finally:
         ended.set()
         thread.join()
+        signal.signal(signal.SIGALRM, before)
         watcher.look()
 
 

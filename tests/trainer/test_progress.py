@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import signal
 import time
 from pathlib import Path
 
@@ -65,6 +66,15 @@ def test_a_run_that_stands_still_is_ended(tmp_path: Path) -> None:
         shown(tmp_path, 40, io.StringIO(), 0.6),
     ):
         time.sleep(300)
+
+
+def test_so_is_one_in_the_background_where_ctrl_c_is_ignored(tmp_path: Path) -> None:
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with pytest.raises(TrainerError, match="no step"), shown(tmp_path, 40, io.StringIO(), 0.6):
+            time.sleep(20)
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def test_who_ends_a_run_by_hand_is_obeyed(tmp_path: Path) -> None:
